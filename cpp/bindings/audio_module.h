@@ -1,0 +1,12 @@
+// One function per file of cpp/audio that has something to show to Python.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace siamaudio {
+
+void bind_audio_file(pybind11::module_& module);
+void bind_resample(pybind11::module_& module);
+void bind_log_mel(pybind11::module_& module);
+
+}  // namespace siamaudio

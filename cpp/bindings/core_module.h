@@ -1,0 +1,14 @@
+// One function per file of cpp/model, cpp/score and cpp/train that has something to show to Python.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace siamaudio {
+
+void bind_device(pybind11::module_& module);
+void bind_distance(pybind11::module_& module);
+void bind_siamese(pybind11::module_& module);
+void bind_oneshot(pybind11::module_& module);
+void bind_trainer(pybind11::module_& module);
+
+}  // namespace siamaudio

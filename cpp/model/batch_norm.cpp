@@ -1,0 +1,28 @@
+#include "model/batch_norm.h"
+
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+namespace siamaudio {
+
+BatchNorm::BatchNorm(int64_t num_channels)
+    : weight_(at::ones({num_channels})),
+      bias_(at::zeros({num_channels})),
+      running_mean_(at::zeros({num_channels})),
+      running_variance_(at::ones({num_channels})),
+      num_updates_(at::zeros({}, at::kLong)) {}
+
+at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass& pass) {
+  double step = 0;  // share of the batch's statistics in the running ones
+  if (pass.is_training) {
+    int64_t& num_updates = *num_updates_.data_ptr<int64_t>();
+    ++num_updates;
+    step = std::max(1 - kMomentum, 1 / static_cast<double>(num_updates));
+  }
+  return at::batch_norm(x, weight_, bias_, running_mean_, running_variance_, pass.is_training, step, kEpsilon, true);
+}
+
+}  // namespace siamaudio

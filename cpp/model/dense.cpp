@@ -1,0 +1,15 @@
+#include "model/dense.h"
+
+#include <ATen/ops/linear.h>
+#include <ATen/ops/zeros.h>
+
+#include "model/init.h"
+
+namespace siamaudio {
+
+Dense::Dense(int64_t num_inputs, int64_t units, const at::Generator& generator)
+    : weight_(glorot_uniform({units, num_inputs}, generator)), bias_(at::zeros({units})) {}
+
+at::Tensor Dense::forward(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
+
+}  // namespace siamaudio

@@ -1,0 +1,18 @@
+// Inverted dropout from an explicit generator (Srivastava et al. 2014).
+#pragma once
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
+
+#include "model/pass.h"
+
+namespace siamaudio {
+
+/// Sets each element to zero with probability `rate` and divides the others by 1 - rate; the identity outside training.
+inline at::Tensor dropout(const at::Tensor& x, double rate, const Pass& pass) {
+  if (!pass.is_training || rate == 0) return x;
+  const at::Tensor kept = at::empty_like(x).bernoulli_(1 - rate, pass.dropout_generator).div_(1 - rate);
+  return x * kept;
+}
+
+}  // namespace siamaudio

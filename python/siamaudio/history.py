@@ -1,0 +1,63 @@
+"""What happened in each epoch of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["History"]
+
+
+class History:
+    """One record an epoch.
+
+    Parameters
+    ----------
+    records : iterable of dict
+        Each with ``epoch`` (from 0), ``loss`` (mean over the steps), ``validation_accuracy`` (exact one-shot accuracy
+        in [0, 1], None without validation classes), ``learning_rate``, ``seconds``, ``num_clips`` (encoded) and
+        ``num_pairs``.
+    """
+
+    def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
+        self.records = tuple(records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.records)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """Return one quantity over the epochs, as in ``history["loss"]``."""
+        return [record[name] for record in self.records]
+
+    def __repr__(self) -> str:
+        if not self.records:
+            return "History(0 epochs)"
+        last = self.records[-1]
+        accuracy = last["validation_accuracy"]
+        shown = "" if accuracy is None else f", validation accuracy {accuracy:.1%}"
+        return f"History({len(self)} epochs, loss {last['loss']:.4f}{shown})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the records as a table, one row an epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.records)).set_index("epoch") if self.records else pd.DataFrame()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the loss and, on a second axis, the validation accuracy.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None
+            Where to draw; None: new axes.
+        """
+        from siamaudio import plotting
+
+        return plotting.plot_history(self, ax=ax)

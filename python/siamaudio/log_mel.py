@@ -1,0 +1,201 @@
+"""The log-mel front end."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from siamaudio import _audio
+from siamaudio.audio import as_signals
+from siamaudio.errors import ParameterError
+
+if TYPE_CHECKING:
+    from siamaudio.datasets import Clips
+    from siamaudio.features import Features
+
+__all__ = ["LogMel"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogMel:
+    """Log-mel spectrograms, equal to ``librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, ...))``.
+
+    Periodic Hann window of `n_fft` samples, frames centred and zero-padded at the ends, power spectrum, triangular
+    mel filters on Slaney's scale with unit area, decibels. Calling the object transforms arrays; `transform` makes
+    the features of a data set.
+
+    Parameters
+    ----------
+    sr : float > 0
+        Sample rate in Hz; files of another rate are resampled to it.
+    n_fft : int, even
+        Samples a frame.
+    hop_length : int > 0
+        Samples between frames.
+    n_mels : int > 0
+        Mel bands.
+    fmin : float >= 0
+        Lower edge of the lowest band in Hz.
+    fmax : float or None
+        Upper edge of the highest band in Hz; None means ``sr / 2``.
+    ref : float > 0
+        Power that becomes 0 dB.
+    amin : float > 0
+        Powers below are raised to it.
+    top_db : float >= 0 or None
+        Values further than this below a clip's loudest are raised to that floor, in dB; None keeps all.
+    duration : float > 0 or None
+        Length that `transform` gives to every clip, in seconds, by cutting or zero-padding at the end. None: that of
+        the longest clip of the data set.
+
+    Raises
+    ------
+    ParameterError
+        An option is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import siamaudio as sa
+    >>> log_mel = sa.LogMel(sr=16000, n_fft=1024, hop_length=256, n_mels=64)
+    >>> log_mel(np.zeros(16000)).shape
+    (64, 63)
+    """
+
+    sr: float = 44100
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    fmin: float = 0.0
+    fmax: float | None = None
+    ref: float = 1.0
+    amin: float = 1e-10
+    top_db: float | None = 80.0
+    duration: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.duration is not None and not (self.duration > 0 and math.isfinite(self.duration)):
+            raise ParameterError("duration", self.duration, "above 0 seconds, or None")
+        for name in ("n_fft", "hop_length", "n_mels"):
+            if not isinstance(getattr(self, name), (int, np.integer)):
+                raise ParameterError(name, getattr(self, name), "a whole number")
+        if self.fmax is not None and not self.fmax > 0:
+            raise ParameterError("fmax", self.fmax, "above 0 Hz, or None for half the sample rate")
+        self._native()
+
+    def _native(self) -> _audio.LogMel:
+        options = dataclasses.asdict(self)
+        del options["duration"]
+        return _audio.LogMel(**options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options by name, as `from_dict` takes them and JSON can hold them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> Self:
+        """Make the front end that `to_dict` described."""
+        return cls(**options)
+
+    @property
+    def num_samples(self) -> int | None:
+        """Samples that `transform` gives to every clip, None while `duration` is open."""
+        return None if self.duration is None else max(1, round(self.duration * self.sr))
+
+    def __call__(self, y: npt.ArrayLike, *, num_threads: int | None = None) -> npt.NDArray[np.float32]:
+        """Transform signals that already have the front end's sample rate; `duration` plays no part.
+
+        Parameters
+        ----------
+        y : array-like [shape=(..., samples)]
+            Signals at `sr`. Each is a clip of its own: `top_db` counts from its own loudest value.
+        num_threads : int > 0 or None
+            CPU threads over the clips; None: one a core.
+
+        Returns
+        -------
+        np.ndarray [shape=(..., n_mels, 1 + samples // hop_length), dtype=float32]
+            Decibels.
+        """
+        signals = as_signals(y)
+        leading = signals.shape[:-1]
+        rows = signals.reshape(math.prod(leading), signals.shape[-1])
+        spectrograms = self._native().transform(rows, num_threads=num_threads or 0)
+        return spectrograms.reshape(*leading, *spectrograms.shape[1:])
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return the number of frames of a signal of `num_samples` samples: ``1 + num_samples // hop_length``."""
+        return self._native().num_frames(num_samples)
+
+    def transform_files(
+        self, paths: list[str], *, num_threads: int | None = None
+    ) -> tuple[npt.NDArray[np.float32], list[tuple[int, str, str]]]:
+        """Read, resample and transform files over threads; `duration` must be given.
+
+        Parameters
+        ----------
+        paths : list of str
+            Audio files.
+        num_threads : int > 0 or None
+            CPU threads over the files; None: one a core.
+
+        Returns
+        -------
+        spectrograms : np.ndarray [shape=(files, n_mels, frames), dtype=float32]
+            Decibels; undefined for files that failed.
+        failed : list of (index, path, reason)
+            The files that could not be read.
+        """
+        if self.num_samples is None:
+            raise ParameterError("duration", None, "a length in seconds, so that all files get the same shape")
+        return self._native().transform_files(paths, num_samples=self.num_samples, num_threads=num_threads or 0)
+
+    def transform(
+        self,
+        clips: Clips,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        cache: bool = True,
+        on_error: Literal["fail", "skip"] = "fail",
+        num_threads: int | None = None,
+        progress: bool = True,
+    ) -> Features:
+        """Make the features of a data set, or read them back if they have been made before.
+
+        Parameters
+        ----------
+        clips : Clips
+            The data set.
+        path : path-like or None
+            Feature store (a Zarr 3 folder) to keep the features in; None: one in the user's cache folder.
+        cache : bool
+            False with `path` None: keep the features in memory only.
+        on_error : {"fail", "skip"}
+            What to do with a clip that cannot be read: raise AudioError, or leave it out and warn.
+        num_threads : int > 0 or None
+            CPU threads over the clips; None: one a core.
+        progress : bool
+            Show a progress bar on stderr.
+
+        Returns
+        -------
+        Features
+            Its `front_end` is this one with `duration` filled in.
+
+        Raises
+        ------
+        AudioError
+            A clip cannot be read and `on_error` is "fail".
+        StoreError
+            `path` is something else than a feature store.
+        """
+        from siamaudio.extraction import extract
+
+        return extract(
+            self, clips, path=path, cache=cache, on_error=on_error, num_threads=num_threads, progress=progress
+        )
