@@ -1,0 +1,62 @@
+# make demo   set up what is missing, then run the demonstration
+# make test   set up what is missing, then run the C++ and the Python tests
+# make lint   formatters, linters and type checker, without changing anything
+# make format rewrite the sources as the formatters want them
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build/dev
+SOURCES := $(shell find cpp -type f) CMakeLists.txt pyproject.toml
+CPP_TESTS := $(shell find tests/cpp -type f)
+CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
+
+.PHONY: demo test test-cpp test-python lint format clean
+
+demo: $(VENV)/installed
+	$(BIN)/siamaudio demo --out out
+
+test: test-cpp test-python
+
+test-cpp: $(VENV)/installed-tests
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+# What is fast first: a mistake shows early.
+test-python: $(VENV)/installed-tests
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
+	$(BIN)/python tools/clang_tidy.py $(BUILD)
+
+format: $(VENV)/installed-tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+clean:
+	rm -rf build out $(VENV)
+
+$(VENV)/tools:
+	tools/install-system-packages.sh build
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) cmake ninja "pybind11>=3" "scikit-build-core>=0.11" torch==2.13.0
+	touch $@
+
+$(VENV)/installed: $(VENV)/tools $(SOURCES)
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/test-tools: $(VENV)/tools
+	tools/install-system-packages.sh test
+	touch $@
+
+$(VENV)/installed-tests: $(VENV)/test-tools $(SOURCES) $(CPP_TESTS)
+	$(INSTALL) -C cmake.define.SIAMAUDIO_TESTS=ON -C cmake.define.SIAMAUDIO_WERROR=ON -e ".[test,dev]"
+	touch $(VENV)/installed $@

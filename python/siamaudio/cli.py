@@ -1,0 +1,329 @@
+"""The command line: results on stdout, progress and complaints on stderr.
+
+Exit status 0: done; 1: failed; 2: wrong use; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import cyclopts
+from cyclopts import Parameter
+
+import siamaudio as sa
+from siamaudio.errors import DatasetError, ParameterError, SiamaudioError
+
+__all__ = ["app", "main"]
+
+app = cyclopts.App(
+    name="siamaudio",
+    help="One-shot audio recognition with siamese networks.",
+    version=sa.__version__,
+    help_format="plaintext",
+)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
+NumThreads = Annotated[int | None, Parameter(help="CPU threads; by default one a core.")]
+Out = Annotated[Path, Parameter(name=["--out", "-o"])]
+
+
+@app.command
+def demo(*, out: Out = Path("out"), seed: int = 0, json: Json = False) -> None:
+    """Synthetic sounds, features, training, one-shot result and HTML report, in about a minute.
+
+    Parameters
+    ----------
+    out
+        Folder for the report and the network.
+    seed
+        Of the class split and the training.
+    """
+    from siamaudio.demo import run_demo
+
+    done = run_demo(out, seed=seed)
+    result = done.result
+    if json:
+        _print_json({**result.to_dict(), "report": str(done.report), "network": str(done.network)})
+        return
+    print(f"exact {result.ways}-way one-shot accuracy on {len(result.classes)} unseen classes: {result.accuracy:.1%}")
+    print(f"nearest raw spectrogram: {result.baseline:.1%}")
+    print(f"chance: {result.chance:.0%}")
+    print(f"report: {done.report}")
+
+
+@app.command
+def features(
+    data: Path,
+    /,
+    *,
+    out: Out,
+    log_mel: Annotated[sa.LogMel, Parameter(name="*")] = sa.LogMel(),  # noqa: B008 - frozen
+    on_error: Literal["fail", "skip"] = "fail",
+    num_threads: NumThreads = None,
+    json: Json = False,
+) -> None:
+    """Make log-mel features of a data set, or find that they are up to date.
+
+    Parameters
+    ----------
+    data
+        A folder with one subfolder a class, an ESC-50 or ESC-10 checkout, or a CSV with columns path and class.
+    out
+        The feature store, a Zarr folder such as features.zarr.
+    on_error
+        What to do with a clip that cannot be read: fail, or skip it and name it.
+    """
+    clips = sa.datasets.from_path(data)
+    made = log_mel.transform(clips, path=out, on_error=on_error, num_threads=num_threads)
+    if json:
+        _print_json(
+            {
+                "path": str(out),
+                "shape": list(made.shape),
+                "classes": list(made.class_names),
+                "skipped": [skip._asdict() for skip in made.skipped],
+            }
+        )
+        return
+    num_clips, num_bands, num_frames = made.shape
+    print(f"{out}: {num_clips} clips of {num_bands} bands x {num_frames} frames, {len(made.class_names)} classes")
+
+
+@app.command
+def train(
+    features: Path,
+    /,
+    *,
+    out: Out,
+    preset: str = "honka2019",
+    split: str | None = None,
+    seed: int = 0,
+    epochs: int = 40,
+    patience: int = 10,
+    batch_size: int | None = None,
+    pairing: Literal["in-batch", "two-sided"] = "in-batch",
+    device: str = "auto",
+    num_threads: NumThreads = None,
+    json: Json = False,
+) -> None:
+    """Train a network on some of the classes, watching others for the best epoch.
+
+    Parameters
+    ----------
+    features
+        A feature store that `siamaudio features` made.
+    out
+        The network, a file such as network.siam.
+    preset
+        The published network to train: honka2019.
+    split
+        Classes to train on, to validate on and to test on, as in 40/5/5; by default about 80, 10 and 10 %.
+    seed
+        Of the class split and the training.
+    epochs
+        Most epochs.
+    patience
+        Epochs without a better validation accuracy after which training stops; 0: never.
+    batch_size
+        Clips (in-batch) or pairs (two-sided) a batch; by default 40 or 20.
+    pairing
+        in-batch: every clip encoded once, all pairs of a batch; two-sided: the literal siamese batches.
+    device
+        auto, cpu, cuda or cuda:N.
+    """
+    from siamaudio.splits import split_classes
+
+    data = sa.Features.load(features)
+    num_train, num_validation, num_test = _parse_split(split, len(data.class_names))
+    classes = split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
+    net = sa.SiameseNetwork.preset(preset)
+    net.fit(
+        data.select_classes(classes.train),
+        validation=data.select_classes(classes.validation),
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        pairing=pairing,
+        device=device,
+        seed=seed,
+        num_threads=num_threads,
+    )
+    net.split_ = classes
+    net.save(out)
+    best = net.history_.records[net.best_epoch_]
+    if json:
+        _print_json({"path": str(out), "split": classes.to_dict(), "best_epoch": net.best_epoch_, "history": list(net.history_)})
+        return
+    accuracy = best["validation_accuracy"]
+    shown = "" if accuracy is None else f", validation accuracy {accuracy:.1%}"
+    print(f"{out}: trained on {num_train} classes, epoch {net.best_epoch_ + 1} of {len(net.history_)} kept, loss {best['loss']:.4f}{shown}")
+
+
+@app.command
+def evaluate(
+    model: Path,
+    features: Path,
+    /,
+    *,
+    ways: int = 5,
+    classes: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    allow_trained_classes: Annotated[bool, Parameter(negative="")] = False,
+    report: Path | None = None,
+    num_threads: NumThreads = None,
+    json: Json = False,
+) -> None:
+    """Measure one-shot accuracy on unseen classes, over every possible task.
+
+    Parameters
+    ----------
+    model
+        A network that `siamaudio train` wrote.
+    features
+        A feature store made with the same options as the one it was trained on.
+    ways
+        Classes a task.
+    classes
+        Classes to evaluate on; by default the test classes of the network's split, or all that it has not seen.
+    allow_trained_classes
+        Accept classes that the network was trained on.
+    report
+        Write an HTML report here.
+    """
+    net = sa.SiameseNetwork.load(model)
+    data = sa.Features.load(features)
+    test = data.select_classes(classes if classes else _unseen_classes(net, data))
+    result = sa.evaluate_oneshot(
+        net, test, ways=ways, allow_trained_classes=allow_trained_classes, num_threads=num_threads
+    )
+    if report is not None:
+        sa.write_report(report, net, test, result)
+    if json:
+        _print_json({**result.to_dict(), **({} if report is None else {"report": str(report)})})
+        return
+    print(f"{result.protocol}; {result.num_clips} clips")
+    for name, accuracy in result.per_class.items():
+        print(f"  {name:<24} {accuracy:6.1%}")
+    print(f"accuracy {result.accuracy:.1%}, nearest raw spectrogram {result.baseline:.1%}, chance {result.chance:.1%}")
+    if report is not None:
+        print(f"report: {report}")
+
+
+@app.command
+def classify(
+    model: Path,
+    queries: Annotated[list[Path], Parameter(required=True)],
+    /,
+    *,
+    supports: Path,
+    num_threads: NumThreads = None,
+    json: Json = False,
+) -> None:
+    """Tell which class each recording belongs to, from one or a few examples of each class.
+
+    Parameters
+    ----------
+    model
+        A network that `siamaudio train` wrote.
+    queries
+        Recordings to classify.
+    supports
+        A folder with one subfolder of recordings a class, or one recording a class named after it.
+    """
+    net = sa.SiameseNetwork.load(model)
+    result = sa.classify_oneshot(net, supports, list(queries), num_threads=num_threads)
+    if json:
+        _print_json(result.to_dict())
+        return
+    for record in result.to_dict():
+        ranked = sorted(record["similarities"].items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{name} {similarity:.3f}" for name, similarity in ranked)
+        print(f"{record['query']}: {record['prediction']}  ({shown})")
+
+
+@app.command
+def info(*, json: Json = False) -> None:
+    """Print versions, instruction set, threads and devices."""
+    from importlib.metadata import version
+
+    from siamaudio import _audio
+    from siamaudio._engine import core
+
+    facts = {
+        "siamaudio": sa.__version__,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "libsndfile": _audio.libsndfile_version(),
+        "libsoxr": _audio.libsoxr_version(),
+        "instruction set": core.cpu_capability(),
+        "cores": os.cpu_count(),
+        "torch threads": core.num_threads(),
+        "device": core.resolve_device("auto"),
+    }
+    if json:
+        _print_json(facts)
+        return
+    for name, value in facts.items():
+        print(f"{name:<16} {value}")
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+        What was typed after ``siamaudio``; None: the process's own arguments.
+    """
+    warnings.showwarning = _print_warning
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except (cyclopts.CycloptsError, ParameterError) as error:
+        _fail(error, 2)
+    except (SiamaudioError, ImportError, OSError) as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    sys.exit(0)
+
+
+def _fail(error: object, status: int) -> NoReturn:
+    message = " ".join(str(error).split())
+    print(f"siamaudio: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _print_warning(message: Warning | str, *_: Any) -> None:
+    print(f"siamaudio: {message}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _parse_split(split: str | None, num_classes: int) -> tuple[int, int, int]:
+    """Numbers of training, validation and test classes."""
+    if split is None:
+        num_test = max(2, round(num_classes / 10))
+        num_validation = num_test if num_classes >= 3 * num_test else 0
+        return max(0, num_classes - num_validation - num_test), num_validation, num_test
+    try:
+        num_train, num_validation, num_test = (int(part) for part in split.split("/"))
+    except ValueError:
+        raise ParameterError("--split", split, "three numbers of classes, as in 40/5/5") from None
+    return num_train, num_validation, num_test
+
+
+def _unseen_classes(net: sa.SiameseNetwork, features: sa.Features) -> list[str]:
+    seen = {*net.train_classes_, *net.validation_classes_}
+    unseen = [name for name in features.class_names if name not in seen]
+    planned = [name for name in unseen if net.split_ is not None and name in net.split_.test]
+    if not unseen:
+        raise DatasetError("the network has seen every class of these features: name classes, and allow trained ones")
+    return planned or unseen

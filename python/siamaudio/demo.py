@@ -1,0 +1,77 @@
+"""The demonstration: synthetic sounds, features, training, one-shot result, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from siamaudio.datasets import synthetic
+from siamaudio.evaluation import OneShotResult, evaluate_oneshot
+from siamaudio.log_mel import LogMel
+from siamaudio.network import SiameseNetwork
+from siamaudio.report import write_report
+from siamaudio.splits import split_classes
+
+__all__ = ["DemoResult", "run_demo"]
+
+N_TRAIN, N_VALIDATION, N_TEST = 30, 5, 5
+CLIPS_PER_CLASS = 20
+EPOCHS = 20
+FRONT_END = LogMel(sr=16000, n_fft=1024, hop_length=384, n_mels=64)
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoResult:
+    """What the demonstration made.
+
+    Attributes
+    ----------
+    result : OneShotResult
+        Exact 5-way one-shot accuracy on classes that the network has not heard.
+    report : Path
+        The HTML report.
+    network : Path
+        The trained network.
+    """
+
+    result: OneShotResult
+    report: Path
+    network: Path
+
+
+def run_demo(
+    out: str | os.PathLike[str] = "out", *, seed: int = 0, epochs: int = EPOCHS, progress: bool = True
+) -> DemoResult:
+    """Train the network of Honka 2019 on synthetic sounds and test it on classes that it has never heard.
+
+    Parameters
+    ----------
+    out : path-like
+        Folder for the report and the network.
+    seed : int >= 0
+        Of the class split and the training; the sounds are the same for every seed.
+    epochs : int > 0
+        Most epochs.
+    progress : bool
+        Show progress bars on stderr.
+
+    Returns
+    -------
+    DemoResult
+    """
+    folder = Path(out)
+    clips = synthetic(N_TRAIN + N_VALIDATION + N_TEST, CLIPS_PER_CLASS)
+    features = FRONT_END.transform(clips, progress=progress)
+    split = split_classes(clips.class_names, N_TRAIN, N_VALIDATION, N_TEST, seed=seed)
+    train, validation, test = (features.select_classes(names) for names in (split.train, split.validation, split.test))
+
+    net = SiameseNetwork.preset("honka2019")
+    net.fit(train, validation=validation, epochs=epochs, seed=seed, progress=progress)
+    net.split_ = split
+    result = evaluate_oneshot(net, test, ways=5)
+
+    network_path = folder / "demo.siam"
+    net.save(network_path)
+    report_path = write_report(folder / "demo.html", net, test, result, title="siamaudio demo")
+    return DemoResult(result=result, report=report_path, network=network_path)
