@@ -3,7 +3,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import siamaudio as sa
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +17,43 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real recordings absent ({folder}): set SIAMAUDIO_SHARED_DATA")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's cache; subprocesses inherit this."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def synthetic_features(_own_cache: None) -> sa.Features:
+    """Real audio files of 12 classes x 8 clips, small spectrograms."""
+    front_end = sa.LogMel(sr=16000, n_fft=1024, hop_length=512, n_mels=32)
+    return front_end.transform(sa.datasets.synthetic(12, 8), progress=False)
+
+
+@pytest.fixture(scope="session")
+def small_encoder() -> sa.ConvEncoder:
+    """An encoder that trains in seconds."""
+    return sa.ConvEncoder(
+        blocks=(sa.ConvBlock(filters=8, kernel_size=3), sa.ConvBlock(filters=16, kernel_size=3)), embedding_size=32
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> sa.SiameseNetwork:
+    """A network trained on eight of the synthetic classes, two more for validation; nobody may change it."""
+    train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    net = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=3e-3))
+    return net.fit(train, validation=validation, epochs=4, seed=0, num_threads=2, progress=False)
+
+
+@pytest.fixture(scope="session")
+def unseen(synthetic_features: sa.Features) -> sa.Features:
+    """The two classes that `trained` has not seen."""
+    return synthetic_features.split_classes(8, 2, 2, seed=0)[2]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

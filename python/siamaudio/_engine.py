@@ -11,7 +11,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 __all__ = ["core"]
 
@@ -43,7 +43,8 @@ def _installed_torch() -> str | None:
         return None
 
 
-def _load() -> ModuleType:
+def _load() -> None:
+    """Load LibTorch, so that the core finds it."""
     try:
         built_with: str = importlib.import_module("siamaudio._built_with").TORCH_VERSION
     except ModuleNotFoundError:
@@ -57,7 +58,10 @@ def _load() -> ModuleType:
         importlib.import_module("torch")  # finds and loads the CUDA libraries
     elif (libraries / "libtorch_cpu.so").exists():
         ctypes.CDLL(str(libraries / "libtorch_cpu.so"))  # all that the core needs, in a tenth of the time
-    return importlib.import_module("siamaudio._core")
 
 
-core = _load()
+if TYPE_CHECKING:
+    from siamaudio import _core as core
+else:
+    _load()
+    core = importlib.import_module("siamaudio._core")

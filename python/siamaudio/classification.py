@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio.datasets.folder import AUDIO_EXTENSIONS
+from siamaudio.datasets.folder import audio_files, subfolders
 from siamaudio.errors import AudioError, DatasetError, ParameterError
 from siamaudio.log_mel import LogMel
 from siamaudio.network import SiameseNetwork
@@ -106,10 +106,10 @@ def classify_oneshot(
     """
     if net.front_end_ is None:
         raise ParameterError("net", "a network trained on arrays", "a network trained on features of audio files")
-    by_class = _supports_by_class(supports)
     query_paths = [os.fspath(query) for query in ([queries] if isinstance(queries, (str, os.PathLike)) else queries)]
     if not query_paths:
         raise ParameterError("queries", "no recordings", "one or more recordings")
+    by_class = _supports_by_class(supports)
 
     support_paths = [path for paths in by_class.values() for path in paths]
     spectrograms = _read(net.front_end_, support_paths + query_paths, num_threads)
@@ -121,7 +121,7 @@ def classify_oneshot(
     return ClassificationResult(
         queries=tuple(query_paths),
         classes=tuple(by_class),
-        similarities=np.add.reduceat(pairs, starts, axis=1) / counts,
+        similarities=(np.add.reduceat(pairs, starts, axis=1) / counts).astype(np.float32),
     )
 
 
@@ -152,18 +152,13 @@ def _supports_by_class(supports: PathLike | Mapping[str, PathLike | Sequence[Pat
 def _supports_in_folder(folder: Path) -> dict[str, list[str]]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; accepted: a folder of supports")
-    by_class: dict[str, list[str]] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            by_class.setdefault(entry.name, []).extend(str(path) for path in sorted(entry.rglob("*")) if _is_audio(path))
-        elif _is_audio(entry):
-            by_class.setdefault(entry.stem, []).append(str(entry))
+    by_class = {entry.name: [str(path) for path in audio_files(entry)] for entry in subfolders(folder)}
+    for path in audio_files(folder):
+        if path.parent == folder:
+            by_class.setdefault(path.stem, []).append(str(path))
+    by_class = {name: paths for name, paths in by_class.items() if paths}
     if not by_class:
-        raise DatasetError(f"{folder} holds no supports; accepted: a subfolder of recordings a class, or a recording a class named after it")
+        raise DatasetError(
+            f"{folder} holds no supports; accepted: a subfolder of recordings a class, or a recording a class named after it"
+        )
     return by_class
-
-
-def _is_audio(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in AUDIO_EXTENSIONS

@@ -158,11 +158,14 @@ def train(
     net.save(out)
     best = net.history_.records[net.best_epoch_]
     if json:
-        _print_json({"path": str(out), "split": classes.to_dict(), "best_epoch": net.best_epoch_, "history": list(net.history_)})
+        _print_json(
+            {"path": str(out), "split": classes.to_dict(), "best_epoch": net.best_epoch_, "history": list(net.history_)}
+        )
         return
     accuracy = best["validation_accuracy"]
     shown = "" if accuracy is None else f", validation accuracy {accuracy:.1%}"
-    print(f"{out}: trained on {num_train} classes, epoch {net.best_epoch_ + 1} of {len(net.history_)} kept, loss {best['loss']:.4f}{shown}")
+    kept = f"epoch {net.best_epoch_ + 1} of {len(net.history_)} kept"
+    print(f"{out}: trained on {num_train} classes, {kept}, loss {best['loss']:.4f}{shown}")
 
 
 @app.command
@@ -217,9 +220,8 @@ def evaluate(
 @app.command
 def classify(
     model: Path,
-    queries: Annotated[list[Path], Parameter(required=True)],
     /,
-    *,
+    *queries: Path,
     supports: Path,
     num_threads: NumThreads = None,
     json: Json = False,
@@ -236,7 +238,7 @@ def classify(
         A folder with one subfolder of recordings a class, or one recording a class named after it.
     """
     net = sa.SiameseNetwork.load(model)
-    result = sa.classify_oneshot(net, supports, list(queries), num_threads=num_threads)
+    result = sa.classify_oneshot(net, supports, queries, num_threads=num_threads)
     if json:
         _print_json(result.to_dict())
         return

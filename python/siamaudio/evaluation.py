@@ -69,7 +69,7 @@ class OneShotResult:
         np.fill_diagonal(mistakes, 0)
         rows = {
             "accuracy": list(self.per_class.values()),
-            "mistaken_for": [self.classes[column] for column in mistakes.argmax(axis=1)],
+            "mistaken_for": [self.classes[row.argmax()] if row.any() else None for row in mistakes],
             "mistaken_share": mistakes.max(axis=1),
         }
         return pd.DataFrame(rows, index=pd.Index(self.classes, name="class"))
@@ -171,9 +171,17 @@ def evaluate_oneshot(
     >>> result.accuracy
     1.0
     """
-    sources = [name for name, value in (("net", net), ("similarity", similarity), ("embeddings", embeddings)) if value is not None]
+    sources = [
+        name
+        for name, value in (("net", net), ("similarity", similarity), ("embeddings", embeddings))
+        if value is not None
+    ]
     if len(sources) != 1:
-        raise ParameterError("evaluate_oneshot", " and ".join(sources) or "nothing to evaluate", "exactly one of net, similarity, embeddings")
+        raise ParameterError(
+            "evaluate_oneshot",
+            " and ".join(sources) or "nothing to evaluate",
+            "exactly one of net, similarity, embeddings",
+        )
 
     baseline = None
     if net is not None:
@@ -195,12 +203,16 @@ def evaluate_oneshot(
         if similarity is not None:
             matrix = np.asarray(similarity, dtype=np.float64)
             if matrix.shape != (len(codes), len(codes)):
-                raise ParameterError("similarity", f"shape {matrix.shape}", f"({len(codes)}, {len(codes)}), as there are labels")
+                raise ParameterError(
+                    "similarity", f"shape {matrix.shape}", f"({len(codes)}, {len(codes)}), as there are labels"
+                )
             compared_by = "the given similarities"
         else:
             vectors = np.asarray(embeddings, dtype=np.float32)
             if vectors.ndim != 2 or len(vectors) != len(codes):
-                raise ParameterError("embeddings", f"shape {vectors.shape}", f"({len(codes)}, dim), as there are labels")
+                raise ParameterError(
+                    "embeddings", f"shape {vectors.shape}", f"({len(codes)}, dim), as there are labels"
+                )
             matrix = core.metric_similarity(vectors, vectors, metric=metric)
             compared_by = f"{metric} similarity of the embeddings"
         _check_classes(names, codes, ways)

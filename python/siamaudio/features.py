@@ -184,7 +184,8 @@ class Features:
     def __repr__(self) -> str:
         num_clips, num_bands, num_frames = self.shape
         name = f"{self.clips.name!r}: " if self.clips.name else ""
-        return f"Features({name}{num_clips} clips of {num_bands} bands x {num_frames} frames, {len(self.class_names)} classes)"
+        images = f"{num_clips} clips of {num_bands} bands x {num_frames} frames"
+        return f"Features({name}{images}, {len(self.class_names)} classes)"
 
     def select_classes(self, names: Iterable[str]) -> Features:
         """Return the clips of some classes.

@@ -186,6 +186,7 @@ class SiameseNetwork:
         if validation is not None and len(validation) == 0:
             validation = None
         _check_trainable(features, validation)
+        device = core.resolve_device(device)
 
         _, num_bands, num_frames = features.shape
         self._native = self._build(num_bands, num_frames, seed)
@@ -203,8 +204,8 @@ class SiameseNetwork:
 
         def on_step(epoch: int, step: int, num_steps: int, loss: float) -> None:
             bar.n = round(epoch + step / num_steps, 2)
-            shown = {} if best_accuracy is None else {"best_val": f"{best_accuracy:.1%}"}
-            bar.set_postfix(loss=f"{loss:.4f}", **shown)
+            accuracy = "" if best_accuracy is None else f", best validation accuracy {best_accuracy:.1%}"
+            bar.set_postfix_str(f"loss {loss:.4f}{accuracy}")
 
         def on_epoch(record: dict[str, Any]) -> None:
             nonlocal best_accuracy
@@ -390,13 +391,15 @@ class SiameseNetwork:
             net.history_ = History(manifest["history"])
             net.best_epoch_ = manifest["best_epoch"]
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{os.fspath(path)} holds options that this version does not know: {error}") from error
+            raise CheckpointError(
+                f"{os.fspath(path)} holds options that this version does not know: {error}"
+            ) from error
         net._native.to(device)
         return net
 
     # ---- Inside
 
-    def _build(self, num_bands: int, num_frames: int, seed: int) -> Any:
+    def _build(self, num_bands: int, num_frames: int, seed: int) -> core.Siamese:
         encoder = self.encoder
         return core.Siamese(
             blocks=[
@@ -422,7 +425,7 @@ class SiameseNetwork:
     def _is_fitted(self) -> bool:
         return hasattr(self, "_native")
 
-    def _fitted(self) -> Any:
+    def _fitted(self) -> core.Siamese:
         if not self._is_fitted():
             raise TrainingError("the network is not trained: call fit(), or SiameseNetwork.load()")
         return self._native
@@ -430,7 +433,9 @@ class SiameseNetwork:
     def _check_front_end(self, features: Features) -> None:
         if features.front_end is not None and self.front_end_ is not None and features.front_end != self.front_end_:
             raise ParameterError(
-                "features", f"made by {features.front_end}", f"features by the network's own front end, {self.front_end_}"
+                "features",
+                f"made by {features.front_end}",
+                f"features by the network's own front end, {self.front_end_}",
             )
 
 
@@ -454,11 +459,13 @@ def _check_trainable(features: Features, validation: Features | None) -> None:
         if len(validation.class_names) < 2:
             raise DatasetError("validation needs two or more classes, or none")
         if validation.shape[1:] != features.shape[1:]:
-            raise ParameterError("validation", f"shape {validation.shape}", f"(clips, {features.shape[1]}, {features.shape[2]})")
+            raise ParameterError(
+                "validation", f"shape {validation.shape}", f"(clips, {features.shape[1]}, {features.shape[2]})"
+            )
 
 
 def _best_epoch(records: list[dict[str, Any]]) -> int:
-    """The epoch whose weights an interrupted training leaves."""
+    """Return the epoch whose weights an interrupted training leaves."""
     if not records or records[0]["validation_accuracy"] is None:
         return len(records) - 1
     return max(range(len(records)), key=lambda epoch: records[epoch]["validation_accuracy"])

@@ -93,6 +93,7 @@ def write(path: Path, features: Features, *, fingerprint: str = "") -> None:
                 dtype=np.float32,
                 chunks=(min(_BLOCK_CLIPS, max(1, len(features))), *features.shape[1:]),
                 compressors=[Crc32cCodec()],
+                config={"write_empty_chunks": True},  # so that a chunk that is not there is a chunk that was lost
             )
             array[...] = features.array
             group.attrs["siamaudio"] = {"format": _FORMAT, "sha256": _digest(description), **description}
@@ -134,7 +135,9 @@ def read(path: Path) -> Features:
             try:
                 spectrograms[start : start + step] = array[start : start + step]
             except (ValueError, OSError) as error:
-                raise StoreError(f"{path} is damaged in the block of clips {start} to {start + step - 1}: {error}") from error
+                raise StoreError(
+                    f"{path} is damaged in the block of clips {start} to {start + step - 1}: {error}"
+                ) from error
     except StoreError:
         raise
     except Exception as error:  # whatever zarr makes of a damaged description of the array
@@ -170,7 +173,9 @@ def _read_description(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged: its description cannot be read ({error})") from error
     if version != _FORMAT:
-        raise StoreError(f"{path} has store format {version}; accepted: {_FORMAT}, so make it anew with `siamaudio features`")
+        raise StoreError(
+            f"{path} has store format {version}; accepted: {_FORMAT}, so make it anew with `siamaudio features`"
+        )
     if digest != _digest(description):
         raise StoreError(f"{path} is damaged: its description does not match its checksum")
     return description
@@ -181,7 +186,7 @@ def _is_store(path: Path) -> bool:
 
 
 def _describe_clips(clips: Clips) -> dict[str, Any]:
-    """The arguments of Clips, as JSON holds them."""
+    """Return the arguments of Clips, as JSON holds them."""
     return {
         "paths": list(clips.paths),
         "class_of_clip": [clips.class_names[label] for label in clips.labels],

@@ -1,0 +1,191 @@
+#include "model/siamese.h"
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "expect.h"
+#include "model/init.h"
+#include "tensors.h"
+
+namespace siamaudio {
+namespace {
+
+constexpr InputShape kInput{.height = 12, .width = 10};
+
+SiameseOptions small_options(Distance distance = Distance::kSquared, int64_t embedding_size = 8) {
+  return {.encoder = {.blocks = {{.filters = 4, .kernel_size = 3}}, .embedding_size = embedding_size},
+          .distance = distance};
+}
+
+/// sigmoid(w · d(a, b) + b), one pair after another, in double.
+std::vector<double> naive_similarity(const Siamese& network, const at::Tensor& a, const at::Tensor& b,
+                                     Distance distance) {
+  const auto weight = values(named(network.parameters(), "head.weight"));
+  const double bias = values(named(network.parameters(), "head.bias"))[0];
+  const auto left = values(a);
+  const auto right = values(b);
+  const size_t dim = weight.size();
+  std::vector<double> all;
+  for (size_t i = 0; i < left.size() / dim; ++i)
+    for (size_t j = 0; j < right.size() / dim; ++j) {
+      double logit = bias;
+      for (size_t k = 0; k < dim; ++k) {
+        const double difference = left[i * dim + k] - right[j * dim + k];
+        logit += weight[k] * (distance == Distance::kAbsolute ? std::abs(difference) : difference * difference);
+      }
+      all.push_back(1 / (1 + std::exp(-logit)));
+    }
+  return all;
+}
+
+TEST(Siamese, SimilarityIsTheSigmoidOfTheHeadOnTheDistance) {
+  for (const Distance distance : {Distance::kAbsolute, Distance::kSquared}) {
+    const Siamese network(small_options(distance), kInput, 1);
+    named(network.parameters(), "head.bias").fill_(0.25);
+    const at::Tensor a = noise_tensor({7, 8}, 2);
+    const at::Tensor b = noise_tensor({5, 8}, 3);
+    const at::Tensor similarity = network.similarity(a, b, {});
+    ASSERT_EQ(similarity.sizes(), at::IntArrayRef({7, 5}));
+    expect_close(values(similarity), naive_similarity(network, a, b, distance), 1e-6);  // float32 probabilities
+    expect_close(values(network.similarity(b, a, {}).t()), values(similarity), 1e-6, "exchanged");
+  }
+}
+
+TEST(Siamese, SimilarityInBlocksIsComplete) {
+  // Blocks of 2^22 / (64 × 512) = 128 rows: 300 rows are two of them and a rest.
+  for (const Distance distance : {Distance::kAbsolute, Distance::kSquared}) {
+    const Siamese network(small_options(distance, 512), kInput, 4);
+    const at::Tensor b = noise_tensor({64, 512}, 5);
+    for (const int64_t rows : {127, 128, 129, 300}) {
+      const at::Tensor a = noise_tensor({rows, 512}, 6);
+      int num_polls = 0;
+      expect_close(values(network.similarity(a, b, [&] { ++num_polls; })), naive_similarity(network, a, b, distance),
+                   1e-5);
+      EXPECT_EQ(num_polls, (rows + 127) / 128);
+    }
+  }
+}
+
+TEST(Siamese, SimilarityOfNothingIsEmpty) {
+  const Siamese network(small_options(), kInput, 1);
+  EXPECT_EQ(network.similarity(noise_tensor({0, 8}, 1), noise_tensor({5, 8}, 1), {}).sizes(), at::IntArrayRef({0, 5}));
+  EXPECT_EQ(network.similarity(noise_tensor({5, 8}, 1), noise_tensor({0, 8}, 1), {}).sizes(), at::IntArrayRef({5, 0}));
+}
+
+TEST(Siamese, EmbedsAsItEncodesInBatchesOfAnySize) {
+  Siamese network(small_options(), kInput, 7);
+  const at::NoGradGuard no_grad;
+  // Statistics of its own, so that an encoding in training mode would differ.
+  network.encode(noise_tensor({10, 12, 10}, 8) * 2 + 1,
+                 {.is_training = true, .dropout_generator = make_generator(at::kCPU, 0), .poll = {}});
+  const at::Tensor clips = noise_tensor({33, 12, 10}, 9);
+  const NamedTensors before = copies(network.weights());
+  const at::Tensor whole = network.embed(clips, {});
+  ASSERT_EQ(whole.sizes(), at::IntArrayRef({33, 8}));
+  EXPECT_TRUE(same_bits(network.weights(), before));
+  for (const int64_t size : {1, 15, 16, 17, 33}) {
+    const at::Tensor part = clips.narrow(0, 0, size);
+    const auto expected = values(network.encode(part, {}));
+    // Other batch sizes take other kernels: the sums' order changes, by a few float32 ulps of values up to 1.
+    expect_close(values(network.embed(part, {})), expected, 1e-5, std::to_string(size));
+    expect_close(values(whole.narrow(0, 0, size)), expected, 1e-5, std::to_string(size) + " of 33");
+  }
+  EXPECT_EQ(network.embed(clips.narrow(0, 0, 0), {}).sizes(), at::IntArrayRef({0, 8}));
+}
+
+TEST(Siamese, InferenceCanBeInterrupted) {
+  Siamese network(small_options(), kInput, 7);
+  const Poll stop = [] { throw Interrupted(); };
+  EXPECT_THROW(network.embed(noise_tensor({3, 12, 10}, 1), stop), Interrupted);
+  EXPECT_THROW(network.similarity(noise_tensor({3, 8}, 1), noise_tensor({3, 8}, 1), stop), Interrupted);
+}
+
+TEST(Siamese, StartsFromItsSeed) {
+  const Siamese a(small_options(), kInput, 1);
+  EXPECT_TRUE(same_bits(a.weights(), Siamese(small_options(), kInput, 1).weights()));
+  EXPECT_FALSE(same_bits(a.weights(), Siamese(small_options(), kInput, 2).weights()));
+  EXPECT_TRUE(a.device().is_cpu());
+  EXPECT_EQ(a.input_shape().width, 10);
+  EXPECT_EQ(a.embedding_size(), 8);
+}
+
+TEST(Siamese, NamesItsWeightsByTheirPlace) {
+  const Siamese network(small_options(), kInput, 1);
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : network.weights()) names.push_back(name);
+  const std::vector<std::string> expected{"encoder.input_norm.weight",
+                                          "encoder.input_norm.bias",
+                                          "encoder.block1.conv.weight",
+                                          "encoder.block1.conv.bias",
+                                          "encoder.block1.norm.weight",
+                                          "encoder.block1.norm.bias",
+                                          "encoder.dense.weight",
+                                          "encoder.dense.bias",
+                                          "encoder.embedding_norm.weight",
+                                          "encoder.embedding_norm.bias",
+                                          "head.weight",
+                                          "head.bias",
+                                          "encoder.input_norm.running_mean",
+                                          "encoder.input_norm.running_variance",
+                                          "encoder.input_norm.num_updates",
+                                          "encoder.block1.norm.running_mean",
+                                          "encoder.block1.norm.running_variance",
+                                          "encoder.block1.norm.num_updates",
+                                          "encoder.embedding_norm.running_mean",
+                                          "encoder.embedding_norm.running_variance",
+                                          "encoder.embedding_norm.num_updates"};
+  EXPECT_EQ(names, expected);
+  EXPECT_EQ(network.parameters().size(), 12U);
+}
+
+TEST(Siamese, TakesOverWeights) {
+  Siamese source(small_options(), kInput, 1);
+  const at::NoGradGuard no_grad;
+  source.encode(noise_tensor({10, 12, 10}, 8),
+                {.is_training = true, .dropout_generator = make_generator(at::kCPU, 0), .poll = {}});
+  Siamese target(small_options(), kInput, 2);
+  NamedTensors reversed = copies(source.weights());
+  std::ranges::reverse(reversed);  // names decide, not places
+  target.set_weights(reversed);
+  EXPECT_TRUE(same_bits(target.weights(), source.weights()));
+  const at::Tensor clips = noise_tensor({3, 12, 10}, 9);
+  EXPECT_TRUE(at::equal(target.embed(clips, {}), source.embed(clips, {})));
+  // Copies: what happens to the source afterwards does not reach the target.
+  named(source.parameters(), "head.bias").fill_(42);
+  EXPECT_NE(named(target.parameters(), "head.bias").item<float>(), 42);
+}
+
+TEST(Siamese, RefusesOtherWeightsAndKeepsItsOwn) {
+  Siamese network(small_options(), kInput, 1);
+  const NamedTensors own = copies(network.weights());
+  const NamedTensors others = copies(Siamese(small_options(), kInput, 2).weights());
+  const auto message = [&](const NamedTensors& weights) -> std::string {
+    try {
+      network.set_weights(weights);
+    } catch (const ParameterError& error) {
+      EXPECT_EQ(error.parameter, "weights");
+      return error.what();
+    }
+    return "(accepted)";
+  };
+
+  NamedTensors missing = others;
+  missing.erase(missing.begin() + 11);
+  EXPECT_NE(message(missing).find("'head.bias'"), std::string::npos);
+  NamedTensors reshaped = others;
+  reshaped[10].second = at::Tensor(noise_tensor({8}, 1));
+  EXPECT_NE(message(reshaped).find("'head.weight'"), std::string::npos);
+  NamedTensors more = others;
+  more.emplace_back("another", noise_tensor({1}, 1));
+  EXPECT_NE(message(more).find("22 arrays"), std::string::npos);
+  EXPECT_NE(message({}), "(accepted)");
+  EXPECT_TRUE(same_bits(network.weights(), own));
+}
+
+}  // namespace
+}  // namespace siamaudio

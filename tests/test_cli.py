@@ -1,0 +1,245 @@
+"""The command line: what it prints where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import siamaudio as sa
+from siamaudio import cli
+
+
+class Outcome:
+    """What one command did."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def complaint(self) -> str:
+        """The last line on stderr, which tells what went wrong; progress bars may stand above it."""
+        return re.split(r"[\r\n]+", self.err.strip())[-1]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    def run_command(*arguments: object) -> Outcome:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # as in a process of its own
+            show = warnings.showwarning
+            try:
+                with pytest.raises(SystemExit) as caught:
+                    cli.main([str(argument) for argument in arguments])
+            finally:
+                warnings.showwarning = show
+        captured = capsys.readouterr()
+        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, synthetic_features: sa.Features) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "f.zarr"
+    synthetic_features.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def saved(stored: Path, trained: sa.SiameseNetwork) -> Path:
+    path = stored.with_name("net.siam")
+    trained.save(path)
+    return path
+
+
+def test_features_of_a_folder(run, tmp_path: Path) -> None:
+    clips = sa.datasets.synthetic(4, 3)
+    data = Path(clips.paths[0]).parents[1]
+    arguments = ("features", data, "-o", tmp_path / "f.zarr", "--sr", 16000, "--n-fft", 512, "--n-mels", 20)
+    done = run(*arguments)
+    assert (done.status, done.out) == (0, f"{tmp_path / 'f.zarr'}: 12 clips of 20 bands x 47 frames, 4 classes\n")
+    values = json.loads(run(*arguments, "--json").out)
+    assert values["shape"] == [12, 20, 47]
+    assert values["skipped"] == []
+    assert sa.Features.load(tmp_path / "f.zarr").front_end == sa.LogMel(sr=16000, n_fft=512, n_mels=20, duration=1.5)
+
+
+def test_train_evaluate_classify(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three commands on audio files, with the preset, in small."""
+    clips = sa.datasets.synthetic(8, 4)
+    data = Path(clips.paths[0]).parents[1]
+    features, model = tmp_path / "f.zarr", tmp_path / "m.siam"
+    options = ("--sr", 16000, "--n-fft", 1024, "--hop-length", 512, "--n-mels", 48, "--json")
+    assert run("features", data, "-o", features, *options).status == 0
+
+    done = run("train", features, "--preset", "honka2019", "--split", "4/2/2", "--seed", 1, "--epochs", 2, "-o", model)
+    assert done.status == 0
+    assert re.fullmatch(
+        rf"{model}: trained on 4 classes, epoch [12] of 2 kept, loss 0\.\d+, validation accuracy [\d.]+%\n", done.out
+    )
+    assert "training" in done.err
+
+    report = tmp_path / "r.html"
+    done = run("evaluate", model, features, "--ways", 2, "--json", "--report", report)
+    assert done.status == 0
+    values = json.loads(done.out)
+    assert {"accuracy", "chance", "baseline", "per_class", "classes", "ways", "protocol"} <= set(values)
+    net = sa.SiameseNetwork.load(model)
+    assert tuple(values["classes"]) == net.split_.test
+    test = sa.Features.load(features).select_classes(net.split_.test)
+    assert values["accuracy"] == sa.evaluate_oneshot(net, test, ways=2).accuracy
+    assert report.read_text().startswith("<!DOCTYPE html>")
+    table = run("evaluate", model, features, "--ways", 2).out
+    assert f"accuracy {values['accuracy']:.1%}" in table
+    assert "chance 50.0%" in table
+
+    supports = tmp_path / "supports"
+    supports.mkdir()
+    queries = []
+    for name in net.split_.test:
+        shutil.copy(data / name / sorted(entry.name for entry in (data / name).iterdir())[0], supports / f"{name}.wav")
+        queries.append(sorted((data / name).iterdir())[1])
+    done = run("classify", model, "--supports", supports, *queries)
+    assert done.status == 0
+    expected = sa.classify_oneshot(net, supports, queries)
+    lines = done.out.splitlines()
+    assert [line.split(": ")[1].split("  (")[0] for line in lines] == list(expected.predictions)
+    assert [line.split(": ")[0] for line in lines] == [str(query) for query in queries]
+    assert json.loads(run("classify", model, "--supports", supports, queries[0], "--json").out)[0]["query"] == str(
+        queries[0]
+    )
+
+
+def test_evaluate_chooses_unseen_classes(run, saved: Path, stored: Path, unseen: sa.Features) -> None:
+    values = json.loads(run("evaluate", saved, stored, "--ways", 2, "--json").out)
+    assert tuple(values["classes"]) == unseen.class_names
+    named = sa.SiameseNetwork.load(saved).train_classes_[:2]
+    refused = run("evaluate", saved, stored, "--ways", 2, "--classes", *named)
+    assert refused.status == 1
+    assert "trained on 2 of these classes" in refused.complaint
+    allowed = run("evaluate", saved, stored, "--ways", 2, "--classes", *named, "--allow-trained-classes", "--json")
+    assert tuple(json.loads(allowed.out)["classes"]) == named
+
+
+def test_one_corrupt_clip_among_good_ones(run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for clip in sa.datasets.synthetic(2, 3):
+        (data / clip.class_name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip.path, data / clip.class_name)
+    bad = sorted(data.rglob("*.wav"))[1]
+    bad.write_text("no sound")
+    failed = run("features", data, "-o", tmp_path / "f.zarr")
+    assert failed.status == 1
+    assert str(bad) in failed.complaint
+    assert not (tmp_path / "f.zarr").exists()
+    skipped = run("features", data, "-o", tmp_path / "f.zarr", "--on-error", "skip")
+    assert skipped.status == 0
+    assert f"siamaudio: left out {bad}: " in skipped.err
+    assert "5 clips" in skipped.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ("features {tmp}/none -o {tmp}/x.zarr", 1, "{tmp}/none: no such file or folder; accepted:"),
+        ("features {tmp}/empty -o {tmp}/x.zarr", 1, "{tmp}/empty"),
+        ("features {tmp}/flat -o {tmp}/x.zarr", 1, "{tmp}/flat"),
+        ("features {tmp}/text -o {tmp}/x.zarr", 1, "{tmp}/text/a/0.wav: is not an audio file of an accepted format"),
+        ("features {tmp}/text -o {tmp}/x.zarr --n-fft 31", 2, "n_fft: got 31; accepted: an even number"),
+        ("features {tmp}/text -o {tmp}/x.zarr --on-error maybe", 2, "maybe"),
+        ("features {tmp}/text", 2, "--out"),
+        ("features", 2, "DATA"),
+        ("train {tmp}/none.zarr -o {tmp}/m.siam", 1, "{tmp}/none.zarr: no such feature store"),
+        ("train {tmp}/empty -o {tmp}/m.siam", 1, "{tmp}/empty is no feature store"),
+        ("train {stored} -o {tmp}/m.siam --preset lenet", 2, "preset: got lenet; accepted: honka2019"),
+        (
+            "train {stored} -o {tmp}/m.siam --split 40/5/5",
+            2,
+            "split: got 40/5/5 = 50 classes; accepted: at most the 12",
+        ),
+        ("train {stored} -o {tmp}/m.siam --split 40", 2, "--split: got 40; accepted: three numbers"),
+        ("train {stored} -o {tmp}/m.siam --split 8/2/2 --device tpu", 2, "device: got tpu; accepted: 'auto'"),
+        ("train {stored} -o {tmp}/m.siam --split 8/2/2 --epochs many", 2, "many"),
+        ("train {single} -o {tmp}/m.siam --split 2/0/0", 1, "class 'b' has a single clip"),
+        ("evaluate {tmp}/none.siam {stored}", 1, "{tmp}/none.siam: no such file"),
+        ("evaluate {stored}/zarr.json {stored}", 1, "zarr.json is damaged, or no network"),
+        ("evaluate {saved} {stored} --ways 9", 2, "ways: got 9; accepted: 2 to 2"),
+        ("evaluate {saved} {stored} --classes nobody", 2, "unknown class 'nobody'"),
+        ("classify {saved} --supports {tmp}/none q.wav", 1, "{tmp}/none: no such folder"),
+        ("classify {saved} --supports {tmp}/empty q.wav", 1, "{tmp}/empty holds no supports"),
+        ("classify {saved} --supports {tmp}/empty", 2, "queries: got no recordings"),
+        ("demo --epochs", 2, "--epochs"),
+        ("sing", 2, 'Unknown command "sing"'),
+    ],
+)
+def test_a_mistake_gets_one_line(
+    run, tmp_path: Path, stored: Path, saved: Path, arguments: str, status: int, message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "flat").mkdir()
+    shutil.copy(sa.datasets.synthetic(2, 2).paths[0], tmp_path / "flat")
+    (tmp_path / "text" / "a").mkdir(parents=True)
+    (tmp_path / "text" / "a" / "0.wav").write_text("no sound")
+    single = sa.Features.from_arrays(np.zeros((3, 64, 64)), ["a", "a", "b"])
+    single.save(tmp_path / "single.zarr")
+    places = {"tmp": tmp_path, "stored": stored, "saved": saved, "single": tmp_path / "single.zarr"}
+    outcome = run(*arguments.format(**places).split(" "))
+    assert outcome.status == status
+    assert message.format(**places) in outcome.complaint
+    assert outcome.complaint.startswith("siamaudio: ")
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_info(run) -> None:
+    facts = json.loads(run("info", "--json").out)
+    assert facts["siamaudio"] == sa.__version__
+    assert facts["torch"].startswith("2.")
+    assert "libsndfile" in run("info").out
+
+
+def test_as_a_process() -> None:
+    done = subprocess.run([sys.executable, "-m", "siamaudio", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == sa.__version__
+    done = subprocess.run([sys.executable, "-m", "siamaudio", "sing"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_main_job_on_real_recordings(run, shared_data: Path, tmp_path: Path) -> None:
+    """The three commands on each kind of data set, one short epoch of small spectrograms."""
+    small = ("--sr", 16000, "--n-fft", 1024, "--hop-length", 512, "--n-mels", 48, "--duration", 1.5)
+    for folder, split, ways in (("esc50-fold4", "40/5/5", 5), ("esc10", "6/2/2", 2), ("audiomnist-test", "3/0/2", 2)):
+        features, model = tmp_path / f"{folder}.zarr", tmp_path / f"{folder}.siam"
+        assert run("features", shared_data / folder, "-o", features, *small).status == 0
+        trained = run("train", features, "--split", split, "--seed", 1, "--epochs", 1, "-o", model)
+        assert trained.status == 0, trained.err
+        done = run("evaluate", model, features, "--ways", ways, "--json")
+        assert done.status == 0, done.err
+        values = json.loads(done.out)
+        assert len(values["classes"]) == int(split.split("/")[2])
+        assert values["chance"] == 1 / ways
+        assert values["baseline"] > values["chance"]
+
+
+@pytest.mark.slow
+def test_demo(run, tmp_path: Path) -> None:
+    """The last four lines are the result; the trained network beats raw spectrograms."""
+    done = run("demo", "--out", tmp_path)
+    assert done.status == 0, done.err
+    accuracy, baseline, chance, report = done.out.splitlines()[-4:]
+    reached = float(re.fullmatch(r"exact 5-way one-shot accuracy on 5 unseen classes: ([\d.]+)%", accuracy)[1])
+    raw = float(re.fullmatch(r"nearest raw spectrogram: ([\d.]+)%", baseline)[1])
+    assert chance == "chance: 20%"
+    assert report == f"report: {tmp_path / 'demo.html'}"
+    assert (tmp_path / "demo.html").exists()
+    assert reached > raw + 8

@@ -1,0 +1,293 @@
+"""SiameseNetwork as an estimator: fit, use, save, load."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import siamaudio as sa
+from siamaudio import checkpoint
+
+
+def _fit(encoder: sa.ConvEncoder, features: sa.Features, **options: object) -> sa.SiameseNetwork:
+    train, validation, _ = features.split_classes(8, 2, 2, seed=0)
+    net = sa.SiameseNetwork(encoder, optimizer=sa.Adam(learning_rate=3e-3))
+    defaults = {"validation": validation, "epochs": 2, "num_threads": 2, "progress": False}
+    return net.fit(train, **{**defaults, **options})
+
+
+def test_learns_the_training_classes(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
+    net = _fit(small_encoder, synthetic_features, epochs=15, validation=None)
+    train = synthetic_features.select_classes(net.train_classes_)
+    result = sa.evaluate_oneshot(net, train, ways=5, allow_trained_classes=True)
+    assert result.accuracy > 3 * result.chance
+    assert net.history_["loss"][-1] < 0.9 * net.history_["loss"][0]
+
+
+def test_fitted_attributes(trained: sa.SiameseNetwork, synthetic_features: sa.Features) -> None:
+    train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    assert trained.train_classes_ == train.class_names
+    assert trained.validation_classes_ == validation.class_names
+    assert trained.front_end_ == synthetic_features.front_end
+    assert trained.input_shape_ == synthetic_features.shape[1:]
+    assert len(trained.history_) == 4
+    assert trained.history_["epoch"] == [0, 1, 2, 3]
+    assert all(0 <= accuracy <= 1 for accuracy in trained.history_["validation_accuracy"])
+    assert trained.history_["num_clips"] == [len(train)] * 4
+
+
+def test_the_best_epochs_weights_are_kept(trained: sa.SiameseNetwork, synthetic_features: sa.Features) -> None:
+    accuracies = trained.history_["validation_accuracy"]
+    assert trained.best_epoch_ == int(np.argmax(accuracies))
+    validation = synthetic_features.select_classes(trained.validation_classes_)
+    result = sa.evaluate_oneshot(trained, validation, ways=2)
+    assert result.accuracy == pytest.approx(accuracies[trained.best_epoch_], abs=1e-12)
+
+
+@pytest.mark.parametrize("pairing", ["in-batch", "two-sided"])
+def test_same_seed_same_bits(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, pairing: str) -> None:
+    first, second, other = (
+        _fit(small_encoder, synthetic_features[::2], pairing=pairing, epochs=1, seed=seed).weights()
+        for seed in (5, 5, 6)
+    )
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not all(np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_no_validation_and_patience(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
+    net = _fit(small_encoder, synthetic_features, validation=None, epochs=3)
+    assert net.validation_classes_ == ()
+    assert net.history_["validation_accuracy"] == [None] * 3
+    assert net.best_epoch_ == 2
+
+    frozen = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=1e-30))
+    train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    # Running statistics still move, so the accuracy may change for a while; the stop is counted from the best epoch.
+    frozen.fit(train, validation=validation, epochs=50, patience=2, progress=False)
+    assert len(frozen.history_) == frozen.best_epoch_ + 3 < 50
+
+
+def test_save_and_load(trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path: Path) -> None:
+    trained.save(tmp_path / "net.siam")
+    back = sa.SiameseNetwork.load(tmp_path / "net.siam")
+    np.testing.assert_array_equal(back.embed(unseen, num_threads=2), trained.embed(unseen, num_threads=2))
+    for name in ("train_classes_", "validation_classes_", "front_end_", "input_shape_", "best_epoch_", "split_"):
+        assert getattr(back, name) == getattr(trained, name)
+    assert back.get_params() == trained.get_params()
+    assert back.history_.records == trained.history_.records
+    from safetensors.numpy import load_file
+
+    assert set(load_file(tmp_path / "net.siam")) == set(trained.weights())
+
+
+def test_every_flipped_bit_of_a_file_is_noticed(
+    trained: sa.SiameseNetwork, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "net.siam"
+    trained.save(path)
+    content = path.read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    for position in [*range(0, 8), *rng.integers(8, 8 + header, 150), *rng.integers(8 + header, len(content), 150)]:
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(sa.CheckpointError, match=r"net\.siam"):
+            sa.SiameseNetwork.load(path)
+    for size in (0, 1, 7, 8, 100, 8 + header, len(content) - 1):
+        path.write_bytes(content[:size])
+        with pytest.raises(sa.CheckpointError):
+            sa.SiameseNetwork.load(path)
+
+
+def test_what_is_no_saved_network(tmp_path: Path) -> None:
+    with pytest.raises(sa.CheckpointError, match="no such file"):
+        sa.SiameseNetwork.load(tmp_path / "none.siam")
+    checkpoint.write(tmp_path / "other.siam", {"something": 1}, {"w": np.zeros(3, dtype=np.float32)})
+    with pytest.raises(sa.CheckpointError, match="options that this version does not know"):
+        sa.SiameseNetwork.load(tmp_path / "other.siam")
+
+
+def test_failing_write_keeps_the_old_file(
+    trained: sa.SiameseNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained.save(tmp_path / "net.siam")
+    before = (tmp_path / "net.siam").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(sa.CheckpointError, match="No space left"):
+        trained.save(tmp_path / "net.siam")
+    assert (tmp_path / "net.siam").read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.siam"]
+
+
+def test_weights_round_trip(
+    trained: sa.SiameseNetwork, synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, unseen: sa.Features
+) -> None:
+    other = _fit(small_encoder, synthetic_features, epochs=1, seed=9)
+    assert not np.array_equal(other.embed(unseen), trained.embed(unseen))
+    other.set_weights(trained.weights())
+    np.testing.assert_array_equal(other.embed(unseen), trained.embed(unseen))
+    weights = trained.weights()
+    weights.pop("head.bias")
+    with pytest.raises(sa.ParameterError, match=r"head\.bias"):
+        other.set_weights(weights)
+
+
+def test_estimator_conventions(trained: sa.SiameseNetwork) -> None:
+    twin = clone(trained)
+    assert twin.get_params() == trained.get_params()
+    assert "not trained" in repr(twin)
+    assert twin.set_params(distance="absolute").distance == "absolute"
+    with pytest.raises(sa.ParameterError, match="encoder, distance, loss, optimizer"):
+        twin.set_params(distanze="absolute")
+    for use in (lambda: twin.embed(np.zeros((1, 2, 3))), twin.weights, lambda: twin.save("x"), twin.num_parameters):
+        with pytest.raises(sa.TrainingError, match="not trained"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [("epochs", 0, "epochs"), ("patience", -1, "patience"), ("batch_size", 1, "batch_size"),
+     ("pairing", "x", "pairing"),
+     ("clips_per_class", 1, "clips_per_class"), ("negative_ratio", 0.0, "negative_ratio"), ("device", "tpu", "device"),
+     ("device", "cuda:99", "device"), ("seed", -1, "seed"), ("num_threads", -1, "num_threads")],
+)  # fmt: skip
+def test_bad_options_are_named(
+    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, option: str, value: object, named: str
+) -> None:
+    with pytest.raises(sa.ParameterError, match=f"^{named}: got "):
+        _fit(small_encoder, synthetic_features, **{option: value})
+
+
+def test_bad_networks_are_named(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
+    with pytest.raises(sa.ParameterError, match="preset: got lenet; accepted: honka2019"):
+        sa.SiameseNetwork.preset("lenet")
+    for options, named in (({"distance": "x"}, "distance"), ({"loss": "x"}, "loss")):
+        with pytest.raises(sa.ParameterError, match=f"^{named}: got x"):
+            sa.SiameseNetwork(small_encoder, **options).fit(synthetic_features, epochs=1, progress=False)
+    with pytest.raises(sa.ParameterError, match="block3 needs an input larger"):
+        sa.SiameseNetwork.preset("honka2019").fit(synthetic_features, epochs=1, progress=False)
+
+
+def test_bad_features_are_named(
+    trained: sa.SiameseNetwork, synthetic_features: sa.Features, small_encoder: sa.ConvEncoder
+) -> None:
+    net = sa.SiameseNetwork(small_encoder)
+    train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    single = sa.Features.from_arrays(np.zeros((3, 32, 47)), ["a", "a", "b"])
+    broken = sa.Features.from_arrays(np.full((4, 32, 47), np.nan), ["a", "a", "b", "b"])
+    for part, options, message in (
+        (train.select_classes(train.class_names[:1]), {}, "two or more classes, not 1"),
+        (single, {}, "class 'b' has a single clip"),
+        (broken, {}, "NaN or infinite"),
+        (train, {"validation": train}, "is in both training and validation"),
+        (train, {"validation": validation.select_classes(validation.class_names[:1])}, "two or more classes, or none"),
+    ):
+        with pytest.raises(sa.DatasetError, match=message):
+            net.fit(part, epochs=1, progress=False, **options)
+    with pytest.raises(sa.ParameterError, match=r"features: got shape \(1, 2, 3\); accepted: \(clips, 32, 47\)"):
+        trained.embed(np.zeros((1, 2, 3)))
+    with pytest.raises(sa.ParameterError, match="a: got shape"):
+        trained.similarity(np.zeros((1, 2)), np.zeros((1, 32)))
+    elsewhere = sa.Features(
+        validation.array, clips=validation.clips, front_end=sa.LogMel(sr=16000, n_mels=32, duration=1.5)
+    )
+    with pytest.raises(sa.ParameterError, match="own front end"):
+        trained.embed(elsewhere)
+
+
+def test_exploding_training_is_told(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
+    net = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=1e38))
+    with pytest.raises(sa.TrainingError, match=r"no longer a number .* lower learning rate"):
+        net.fit(synthetic_features, epochs=20, progress=False)
+    assert all(np.isfinite(weight).all() for weight in net.weights().values())
+
+
+def test_failing_callback_of_the_bar_comes_through(
+    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception in Python code that the loop calls ends it and arrives unchanged."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("in the bar")
+
+    monkeypatch.setattr("siamaudio.network.tqdm.set_postfix_str", broken)
+    with pytest.raises(ZeroDivisionError, match="in the bar"):
+        _fit(small_encoder, synthetic_features)
+
+
+def test_ctrl_c_leaves_a_usable_network(
+    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, unseen: sa.Features
+) -> None:
+    train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    net = sa.SiameseNetwork(small_encoder)
+    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(train, validation=validation, epochs=100_000, patience=0, progress=False)
+    assert len(net.history_) > 0
+    assert net.best_epoch_ == int(np.argmax(net.history_["validation_accuracy"]))
+    result = sa.evaluate_oneshot(net, validation, ways=2)
+    assert result.accuracy == pytest.approx(max(net.history_["validation_accuracy"]), abs=1e-12)
+    assert net.embed(unseen).shape == (len(unseen), 32)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_long_step(tmp_path: Path) -> None:
+    """Honka's own network on full-size spectrograms, seconds a step: Ctrl-C does not wait for the step's end."""
+    code = (
+        "import time, signal, numpy as np, siamaudio as sa\n"
+        "features = sa.Features.from_arrays(np.random.default_rng(0).random((40, 128, 431)), ['a', 'b'] * 20)\n"
+        "net = sa.SiameseNetwork.preset('honka2019')\n"
+        "hit = []\n"
+        "signal.signal(signal.SIGALRM, lambda *_: (hit.append(time.monotonic()), signal.raise_signal(signal.SIGINT)))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 2.5)\n"
+        "try:\n"
+        "    net.fit(features, epochs=100, progress=False)\n"
+        "except KeyboardInterrupt:\n"
+        "    print(len(net.history_), net.embed(features[:2]).shape)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split(maxsplit=1)[1].strip() == "(2, 500)"
+
+
+def test_cuda_is_named_where_there_is_none(trained: sa.SiameseNetwork, tmp_path: Path) -> None:
+    from siamaudio._engine import core
+
+    if core.resolve_device("auto") != "cpu":
+        pytest.skip("a CUDA device is at hand")
+    trained.save(tmp_path / "net.siam")
+    with pytest.raises(sa.ParameterError, match="device: got cuda; accepted: 'auto' or 'cpu': no CUDA device"):
+        sa.SiameseNetwork.load(tmp_path / "net.siam", device="cuda")
+
+
+@pytest.mark.cuda
+def test_cuda_equals_cpu(
+    trained: sa.SiameseNetwork, unseen: sa.Features, synthetic_features: sa.Features, small_encoder: sa.ConvEncoder,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    from siamaudio._engine import core
+
+    if core.resolve_device("auto") == "cpu":
+        pytest.skip("no CUDA device")
+    trained.save(tmp_path / "net.siam")
+    there = sa.SiameseNetwork.load(tmp_path / "net.siam", device="cuda")
+    embeddings = trained.embed(unseen)
+    np.testing.assert_allclose(there.embed(unseen), embeddings, atol=1e-3)
+    np.testing.assert_allclose(
+        there.similarity(embeddings, embeddings), trained.similarity(embeddings, embeddings), atol=1e-4
+    )
+    net = _fit(small_encoder, synthetic_features, device="cuda", epochs=8)
+    assert net.history_["loss"][-1] < net.history_["loss"][0]
+    assert math.isfinite(net.history_["loss"][-1])
