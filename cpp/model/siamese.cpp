@@ -11,8 +11,8 @@
 namespace siamaudio {
 namespace {
 
-constexpr int64_t kEmbedBlock = 16;               // clips; bounds the memory of the activations
-constexpr int64_t kSimilarityBlockValues = 1 << 22;  // elements of one block of differences
+constexpr int64_t kEmbedBlock = 16;                    // clips; bounds the memory of the activations
+constexpr int64_t kSimilarityBlockValues = 4'194'304;  // elements of one block of differences
 
 }  // namespace
 

@@ -98,11 +98,11 @@ TEST(Fit, LearnsToTellClassesApart) {
     for (const PairLoss loss : {PairLoss::kBinaryCrossEntropy, PairLoss::kMeanSquaredError}) {
       Siamese network = small_network();
       Log log;
-      FitOptions options = short_fit(pairing, 12);
+      FitOptions options = short_fit(pairing, 25);
       options.optimizer.learning_rate = 1e-2;
       options.loss = loss;
       fit(network, train, &validation, options, log.listener(network));
-      ASSERT_EQ(log.epochs.size(), 12U);
+      ASSERT_EQ(log.epochs.size(), 25U);
       EXPECT_LT(log.epochs.back().loss, 0.8 * log.epochs.front().loss);
       EXPECT_GT(oneshot_accuracy(network, validation, 4), 0.7);  // chance is 0.25
       expect_at_rest(network);
@@ -111,7 +111,6 @@ TEST(Fit, LearnsToTellClassesApart) {
 }
 
 TEST(Fit, RepeatsItselfFromTheSameSeedOnly) {
-  const ThreadCount threads(2);  // the same bits from several threads, too
   const auto train = patterns(3, 8, 1);
   for (const Pairing pairing : kPairings) {
     const auto run = [&](uint64_t seed) {
@@ -125,6 +124,15 @@ TEST(Fit, RepeatsItselfFromTheSameSeedOnly) {
     EXPECT_TRUE(same_bits(weights, run(5)));
     EXPECT_FALSE(same_bits(weights, run(6)));
   }
+}
+
+TEST(Fit, RepeatsItselfOnSeveralThreads) {
+  const ThreadCount threads(2);
+  const auto train = patterns(3, 4, 1);
+  Siamese a = small_network();
+  Siamese b = small_network();
+  for (Siamese* network : {&a, &b}) fit(*network, train, nullptr, short_fit(Pairing::kInBatch, 1), {});
+  EXPECT_TRUE(same_bits(a.weights(), b.weights()));
 }
 
 TEST(Fit, KeepsTheBestEpochAndReportsItsTrueAccuracy) {
