@@ -210,7 +210,7 @@ def test_bad_features_are_named(
 
 def test_exploding_training_is_told(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
     net = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=1e38))
-    with pytest.raises(sa.TrainingError, match=r"no longer a number .* lower learning rate"):
+    with pytest.raises(sa.TrainingError, match=r"no longer finite .* lower learning rate"):
         net.fit(synthetic_features, epochs=20, progress=False)
     assert all(np.isfinite(weight).all() for weight in net.weights().values())
 

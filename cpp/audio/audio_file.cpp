@@ -37,6 +37,7 @@ void check_magic(const std::string& path) {
   const auto status = std::filesystem::status(path, code);
   if (!std::filesystem::exists(status)) throw AudioError(path, "no such file");
   if (std::filesystem::is_directory(status)) throw AudioError(path, "is a folder, not an audio file");
+  if (!std::filesystem::is_regular_file(status)) throw AudioError(path, "is not a regular file");
 
   const std::unique_ptr<std::FILE, CloseStream> file(std::fopen(path.c_str(), "rb"));
   if (!file) throw AudioError(path, std::string("cannot be opened: ") + std::strerror(errno));
@@ -48,10 +49,12 @@ void check_magic(const std::string& path) {
   const auto first = static_cast<unsigned char>(bytes[0]);
   const auto second = static_cast<unsigned char>(num_read > 1 ? bytes[1] : 0);
   const std::string_view form = num_read == 12 ? bytes.substr(8, 4) : std::string_view{};
-  const bool is_wav = (bytes.starts_with("RIFF") || bytes.starts_with("RF64") || bytes.starts_with("RIFX")) && form == "WAVE";
+  const bool is_wav =
+      (bytes.starts_with("RIFF") || bytes.starts_with("RF64") || bytes.starts_with("RIFX")) && form == "WAVE";
   const bool is_aiff = bytes.starts_with("FORM") && (form == "AIFF" || form == "AIFC");
   const bool is_mp3 = bytes.starts_with("ID3") || (first == 0xFF && (second & 0xE0) == 0xE0);
-  const bool is_other = bytes.starts_with("fLaC") || bytes.starts_with("OggS") || bytes.starts_with("caff") || bytes.starts_with(".snd");
+  const bool is_other =
+      bytes.starts_with("fLaC") || bytes.starts_with("OggS") || bytes.starts_with("caff") || bytes.starts_with(".snd");
   if (!is_wav && !is_aiff && !is_mp3 && !is_other)
     throw AudioError(path, std::string("is not an audio file of an accepted format: ") + kAccepted);
 }
@@ -91,10 +94,12 @@ std::pair<SoundFile, SF_INFO> open(const std::string& path) {
     while (!reason.empty() && (reason.back() == '.' || reason.back() == '\n')) reason.pop_back();
     throw AudioError(path, "cannot be decoded: " + reason);
   }
-  if (!is_accepted(info.format)) throw AudioError(path, std::string("has a codec that is not accepted; accepted: ") + kAccepted);
+  if (!is_accepted(info.format))
+    throw AudioError(path, std::string("has a codec that is not accepted; accepted: ") + kAccepted);
   if (info.samplerate <= 0) throw AudioError(path, "has no sample rate");
   if (info.channels < 1 || info.channels > kMaxChannels)
-    throw AudioError(path, "has " + std::to_string(info.channels) + " channels; accepted: 1 to " + std::to_string(kMaxChannels));
+    throw AudioError(
+        path, "has " + std::to_string(info.channels) + " channels; accepted: 1 to " + std::to_string(kMaxChannels));
   return {std::move(file), info};
 }
 
@@ -102,6 +107,22 @@ std::pair<SoundFile, SF_INFO> open(const std::string& path) {
 int64_t frames_in(double seconds, int sample_rate) {
   const double frames = std::round(seconds * sample_rate);
   return frames < 9e18 ? static_cast<int64_t>(frames) : std::numeric_limits<int64_t>::max();
+}
+
+/// Moves on by `num_frames` from the beginning. An MP3 frame needs the bits of frames before it, which libsndfile's
+/// seek does not look at: there the frames are decoded and dropped.
+void skip_frames(SNDFILE* file, const SF_INFO& info, int64_t num_frames, std::vector<float>& block,
+                 const std::string& path) {
+  if ((info.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_MPEG) {
+    if (sf_seek(file, num_frames, SF_SEEK_SET) != num_frames)
+      throw AudioError(path, "cannot be positioned at the offset");
+    return;
+  }
+  while (num_frames > 0) {
+    const sf_count_t num_dropped = sf_readf_float(file, block.data(), std::min(kBlockFrames, num_frames));
+    if (num_dropped <= 0) return;
+    num_frames -= num_dropped;
+  }
 }
 
 }  // namespace
@@ -115,18 +136,20 @@ Audio read_audio(const std::string& path, const ReadOptions& options) {
   const auto [file, info] = open(path);
   const int num_channels = info.channels;
 
+  std::vector<float> block(static_cast<size_t>(kBlockFrames * num_channels));
   int64_t remaining = std::numeric_limits<int64_t>::max();
   if (options.duration_seconds >= 0) remaining = frames_in(options.duration_seconds, info.samplerate);
   if (options.offset_seconds > 0) {
     const int64_t offset = frames_in(options.offset_seconds, info.samplerate);
-    if (offset >= info.frames) remaining = 0;
-    else if (sf_seek(file.get(), offset, SF_SEEK_SET) != offset) throw AudioError(path, "cannot be positioned at the offset");
+    if (offset >= info.frames)
+      remaining = 0;
+    else
+      skip_frames(file.get(), info, offset, block, path);
   }
 
   // The header's frame count is a claim, not a fact: memory grows with what is really decoded.
   Audio audio{.samples = {}, .sample_rate = info.samplerate, .num_channels = options.mono ? 1 : num_channels};
   std::vector<std::vector<float>> channels(static_cast<size_t>(audio.num_channels));
-  std::vector<float> block(static_cast<size_t>(kBlockFrames * num_channels));
   while (remaining > 0) {
     const sf_count_t num_frames = sf_readf_float(file.get(), block.data(), std::min(kBlockFrames, remaining));
     if (num_frames <= 0) break;
@@ -141,11 +164,13 @@ Audio read_audio(const std::string& path, const ReadOptions& options) {
         for (int channel = 0; channel < num_channels; ++channel) sum += values[channel];
         channels[0][position] = sum / static_cast<float>(num_channels);
       } else {
-        for (int channel = 0; channel < num_channels; ++channel) channels[static_cast<size_t>(channel)][position] = values[channel];
+        for (int channel = 0; channel < num_channels; ++channel)
+          channels[static_cast<size_t>(channel)][position] = values[channel];
       }
     }
   }
-  if (sf_error(file.get()) != SF_ERR_NO_ERROR) throw AudioError(path, std::string("is damaged: ") + sf_strerror(file.get()));
+  if (sf_error(file.get()) != SF_ERR_NO_ERROR)
+    throw AudioError(path, std::string("is damaged: ") + sf_strerror(file.get()));
 
   audio.samples = std::move(channels[0]);
   for (size_t channel = 1; channel < channels.size(); ++channel)

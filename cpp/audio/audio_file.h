@@ -9,8 +9,8 @@ namespace siamaudio {
 
 /// What a file's header says.
 struct AudioInfo {
-  int64_t num_frames = 0;   ///< samples a channel
-  int sample_rate = 0;      ///< Hz
+  int64_t num_frames = 0;  ///< samples a channel
+  int sample_rate = 0;     ///< Hz
   int num_channels = 0;
 };
 

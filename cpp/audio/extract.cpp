@@ -24,8 +24,8 @@ std::vector<float> read_clip(const std::string& path, double sample_rate, int64_
 
 }  // namespace
 
-void transform_clips(const LogMel& log_mel, const float* samples, int64_t num_clips, int64_t num_samples, float* decibels,
-                     int num_threads, const Poll& poll) {
+void transform_clips(const LogMel& log_mel, const float* samples, int64_t num_clips, int64_t num_samples,
+                     float* decibels, int num_threads, const Poll& poll) {
   num_threads = resolve_num_threads(num_threads);
   auto workspaces = make_workspaces(log_mel, num_threads);
   const int64_t clip_size = log_mel.options().num_mels * log_mel.options().num_frames(num_samples);
@@ -38,8 +38,8 @@ void transform_clips(const LogMel& log_mel, const float* samples, int64_t num_cl
       poll);
 }
 
-std::vector<FailedClip> transform_files(const LogMel& log_mel, const std::vector<std::string>& paths, int64_t num_samples,
-                                        float* decibels, int num_threads, const Poll& poll) {
+std::vector<FailedClip> transform_files(const LogMel& log_mel, const std::vector<std::string>& paths,
+                                        int64_t num_samples, float* decibels, int num_threads, const Poll& poll) {
   num_threads = resolve_num_threads(num_threads);
   auto workspaces = make_workspaces(log_mel, num_threads);
   const int64_t clip_size = log_mel.options().num_mels * log_mel.options().num_frames(num_samples);

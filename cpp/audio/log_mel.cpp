@@ -21,7 +21,11 @@ LogMelOptions checked(const LogMelOptions& options) {
 }
 
 MelOptions mel_options(const LogMelOptions& options) {
-  return {.sample_rate = options.sample_rate, .n_fft = options.n_fft, .num_mels = options.num_mels, .fmin = options.fmin, .fmax = options.fmax};
+  return {.sample_rate = options.sample_rate,
+          .n_fft = options.n_fft,
+          .num_mels = options.num_mels,
+          .fmin = options.fmin,
+          .fmax = options.fmax};
 }
 
 }  // namespace
@@ -31,18 +35,24 @@ void check(const LogMelOptions& options) {
     throw ParameterError("sr", std::to_string(options.sample_rate), "a sample rate above 0 Hz");
   if (options.n_fft < 2 || options.n_fft % 2 != 0 || options.n_fft > kMaxFft)
     throw ParameterError("n_fft", std::to_string(options.n_fft), "an even number from 2 to " + std::to_string(kMaxFft));
-  if (options.hop_length < 1) throw ParameterError("hop_length", std::to_string(options.hop_length), "at least 1 sample");
+  if (options.hop_length < 1)
+    throw ParameterError("hop_length", std::to_string(options.hop_length), "at least 1 sample");
   if (options.num_mels < 1 || options.num_mels > options.n_fft / 2 + 1)
     throw ParameterError("n_mels", std::to_string(options.num_mels),
                          "1 to " + std::to_string(options.n_fft / 2 + 1) + " bands for this n_fft");
   const double nyquist = options.sample_rate / 2;
   const double fmax = options.fmax == 0 ? nyquist : options.fmax;
-  if (!(options.fmin >= 0) || !(options.fmin < fmax))
-    throw ParameterError("fmin", std::to_string(options.fmin), "0 Hz up to fmax (" + std::to_string(fmax) + " Hz), exclusive");
-  if (!(fmax <= nyquist))
-    throw ParameterError("fmax", std::to_string(fmax), "up to half the sample rate (" + std::to_string(nyquist) + " Hz)");
-  if (!(options.ref > 0)) throw ParameterError("ref", std::to_string(options.ref), "a power above 0");
-  if (!(options.amin > 0)) throw ParameterError("amin", std::to_string(options.amin), "a power above 0");
+  if (!(fmax > 0 && fmax <= nyquist))
+    throw ParameterError("fmax", std::to_string(fmax),
+                         "above 0 Hz, up to half the sample rate (" + std::to_string(nyquist) + " Hz)");
+  if (!(options.fmin >= 0 && options.fmin < fmax))
+    throw ParameterError("fmin", std::to_string(options.fmin),
+                         "0 Hz up to fmax (" + std::to_string(fmax) + " Hz), exclusive");
+  if (!(options.ref > 0 && std::isfinite(options.ref)))
+    throw ParameterError("ref", std::to_string(options.ref), "a finite power above 0");
+  if (!(options.amin >= std::numeric_limits<float>::min() && std::isfinite(options.amin)))
+    throw ParameterError("amin", std::to_string(options.amin),
+                         "a finite power, 1.2e-38 (the least in single precision) or more");
   if (options.top_db && !(*options.top_db >= 0))
     throw ParameterError("top_db", std::to_string(*options.top_db), "0 dB or more, or None");
 }
@@ -72,7 +82,8 @@ void LogMel::transform(std::span<const float> samples, float* decibels, Workspac
     const int64_t end = std::clamp<int64_t>(num_samples - start, begin, options_.n_fft);
     std::fill_n(workspace.frame_.begin(), begin, 0.0F);
     for (int64_t i = begin; i < end; ++i)
-      workspace.frame_[static_cast<size_t>(i)] = samples[static_cast<size_t>(start + i)] * window_[static_cast<size_t>(i)];
+      workspace.frame_[static_cast<size_t>(i)] =
+          samples[static_cast<size_t>(start + i)] * window_[static_cast<size_t>(i)];
     std::fill(workspace.frame_.begin() + end, workspace.frame_.end(), 0.0F);
     workspace.fft_.power(workspace.frame_.data(), workspace.power_.data());
     filterbank_.apply(workspace.power_.data(), workspace.mels_.data() + frame * num_mels);

@@ -12,14 +12,14 @@
 namespace siamaudio {
 
 struct LogMelOptions {
-  double sample_rate = 44100;     ///< Hz
-  int64_t n_fft = 2048;           ///< samples a frame, even; the Hann window is periodic and as long
-  int64_t hop_length = 512;       ///< samples between frames
+  double sample_rate = 44100;  ///< Hz
+  int64_t n_fft = 2048;        ///< samples a frame, even; the Hann window is periodic and as long
+  int64_t hop_length = 512;    ///< samples between frames
   int64_t num_mels = 128;
-  double fmin = 0;                ///< Hz
-  double fmax = 0;                ///< Hz; 0: half the sample rate
-  double ref = 1;                 ///< power that becomes 0 dB
-  double amin = 1e-10;            ///< power below which nothing is told apart
+  double fmin = 0;                    ///< Hz
+  double fmax = 0;                    ///< Hz; 0: half the sample rate
+  double ref = 1;                     ///< power that becomes 0 dB
+  double amin = 1e-10;                ///< power below which nothing is told apart
   std::optional<double> top_db = 80;  ///< dB kept below a clip's loudest value; none: all
 
   /// Frames of a clip: it is zero-padded by n_fft / 2 on both sides, so every clip has at least one.
@@ -40,9 +40,9 @@ class LogMel {
    private:
     friend class LogMel;
     RealFft fft_;
-    std::vector<float> frame_;    ///< windowed samples
-    std::vector<float> power_;    ///< bins
-    std::vector<float> mels_;     ///< (frames, bands) of the clip
+    std::vector<float> frame_;  ///< windowed samples
+    std::vector<float> power_;  ///< bins
+    std::vector<float> mels_;   ///< (frames, bands) of the clip
   };
 
   explicit LogMel(const LogMelOptions& options);

@@ -11,8 +11,8 @@ struct MelOptions {
   double sample_rate = 44100;  ///< Hz
   int64_t n_fft = 2048;        ///< samples, even
   int64_t num_mels = 128;
-  double fmin = 0;             ///< Hz
-  double fmax = 22050;         ///< Hz
+  double fmin = 0;      ///< Hz
+  double fmax = 22050;  ///< Hz
 };
 
 /// Mel value of a frequency: linear below 1 kHz (3 mel = 200 Hz), logarithmic above (27 steps a factor of 6.4).
@@ -33,8 +33,8 @@ class MelFilterbank {
 
  private:
   struct Band {
-    int64_t first_bin;      ///< of the spectrum
-    int64_t first_weight;   ///< in weights_
+    int64_t first_bin;     ///< of the spectrum
+    int64_t first_weight;  ///< in weights_
     int64_t num_bins;
   };
   std::vector<Band> bands_;

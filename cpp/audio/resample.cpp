@@ -33,8 +33,9 @@ std::vector<float> resample(std::span<const float> samples, double orig_sample_r
   const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
   const soxr_runtime_spec_t runtime = soxr_runtime_spec(1);  // callers run several clips over threads
   size_t num_done = 0;
-  const soxr_error_t error = soxr_oneshot(orig_sample_rate, target_sample_rate, 1, samples.data(), samples.size(), nullptr,
-                                          resampled.data(), resampled.size(), &num_done, &io, &quality, &runtime);
+  const soxr_error_t error =
+      soxr_oneshot(orig_sample_rate, target_sample_rate, 1, samples.data(), samples.size(), nullptr, resampled.data(),
+                   resampled.size(), &num_done, &io, &quality, &runtime);
   if (error) throw std::runtime_error(std::string("libsoxr: ") + soxr_strerror(error));
   return resampled;  // what soxr left unwritten at the end stays zero
 }

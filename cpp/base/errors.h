@@ -1,4 +1,5 @@
-// The errors that the core throws. Each is worded for the user; the bindings turn it into the Python class of that name.
+// The errors that the core throws. Each is worded for the user; the bindings turn it into the Python class of that
+// name.
 #pragma once
 
 #include <stdexcept>

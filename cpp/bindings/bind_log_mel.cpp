@@ -12,8 +12,8 @@ namespace siamaudio {
 
 void bind_log_mel(py::module_& module) {
   py::class_<LogMel>(module, "LogMel", "The tables of one set of options; librosa's names.")
-      .def(py::init([](double sr, int64_t n_fft, int64_t hop_length, int64_t n_mels, double fmin, std::optional<double> fmax,
-                       double ref, double amin, std::optional<double> top_db) {
+      .def(py::init([](double sr, int64_t n_fft, int64_t hop_length, int64_t n_mels, double fmin,
+                       std::optional<double> fmax, double ref, double amin, std::optional<double> top_db) {
              return LogMel({.sample_rate = sr,
                             .n_fft = n_fft,
                             .hop_length = hop_length,
@@ -34,7 +34,8 @@ void bind_log_mel(py::module_& module) {
           [](const LogMel& self, const ArrayOf<float>& clips, int num_threads) {
             const int64_t num_clips = clips.shape(0);
             const int64_t num_samples = clips.shape(1);
-            auto decibels = new_array<float>({num_clips, self.options().num_mels, self.options().num_frames(num_samples)});
+            auto decibels =
+                new_array<float>({num_clips, self.options().num_mels, self.options().num_frames(num_samples)});
             const float* samples = clips.data();
             float* target = decibels.mutable_data();
             const py::gil_scoped_release release;
@@ -46,7 +47,8 @@ void bind_log_mel(py::module_& module) {
           "transform_files",
           [](const LogMel& self, const std::vector<std::string>& paths, int64_t num_samples, int num_threads) {
             const auto num_clips = static_cast<int64_t>(paths.size());
-            auto decibels = new_array<float>({num_clips, self.options().num_mels, self.options().num_frames(num_samples)});
+            auto decibels =
+                new_array<float>({num_clips, self.options().num_mels, self.options().num_frames(num_samples)});
             float* target = decibels.mutable_data();
             std::vector<FailedClip> failed;
             {

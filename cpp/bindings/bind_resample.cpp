@@ -24,7 +24,8 @@ void bind_resample(py::module_& module) {
         parallel_for(
             num_signals, 0,
             [&](int64_t index, int) {
-              const auto signal = resample({source + index * num_samples, static_cast<size_t>(num_samples)}, orig_sr, target_sr);
+              const auto signal =
+                  resample({source + index * num_samples, static_cast<size_t>(num_samples)}, orig_sr, target_sr);
               std::copy(signal.begin(), signal.end(), target + index * length);
             },
             signal_poll());

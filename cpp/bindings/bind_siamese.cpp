@@ -33,9 +33,14 @@ void set_weights_from_dict(Siamese& network, const std::map<std::string, ArrayOf
 void bind_siamese(py::module_& module) {
   py::class_<ConvBlockOptions>(module, "ConvBlockOptions")
       .def(py::init([](int64_t filters, int64_t kernel_size, bool batch_norm, int64_t pool_size, double dropout) {
-             return ConvBlockOptions{.filters = filters, .kernel_size = kernel_size, .batch_norm = batch_norm, .pool_size = pool_size, .dropout = dropout};
+             return ConvBlockOptions{.filters = filters,
+                                     .kernel_size = kernel_size,
+                                     .batch_norm = batch_norm,
+                                     .pool_size = pool_size,
+                                     .dropout = dropout};
            }),
-           py::kw_only(), py::arg("filters"), py::arg("kernel_size"), py::arg("batch_norm"), py::arg("pool_size"), py::arg("dropout"));
+           py::kw_only(), py::arg("filters"), py::arg("kernel_size"), py::arg("batch_norm"), py::arg("pool_size"),
+           py::arg("dropout"));
 
   py::class_<Siamese>(module, "Siamese", "One encoder for both sides, a distance, a learned head.")
       .def(py::init([](const std::vector<ConvBlockOptions>& blocks, bool input_batch_norm, int64_t embedding_size,
@@ -49,14 +54,18 @@ void bind_siamese(py::module_& module) {
                                                              .distance = parse_distance(distance)},
                                               InputShape{.height = height, .width = width}, seed);
            }),
-           py::kw_only(), py::arg("blocks"), py::arg("input_batch_norm"), py::arg("embedding_size"), py::arg("embedding_batch_norm"),
-           py::arg("embedding_dropout"), py::arg("distance"), py::arg("height"), py::arg("width"), py::arg("seed"))
+           py::kw_only(), py::arg("blocks"), py::arg("input_batch_norm"), py::arg("embedding_size"),
+           py::arg("embedding_batch_norm"), py::arg("embedding_dropout"), py::arg("distance"), py::arg("height"),
+           py::arg("width"), py::arg("seed"))
       .def(
           "to", [](Siamese& self, const std::string& device) { self.to(parse_device(device)); }, py::arg("device"),
           "Moves the weights.")
-      .def("device", [](const Siamese& self) { return self.device().str(); }, "Where the weights are.")
-      .def("input_shape", [](const Siamese& self) { return std::make_tuple(self.input_shape().height, self.input_shape().width); },
-           "(bands, frames) of a spectrogram.")
+      .def(
+          "device", [](const Siamese& self) { return self.device().str(); }, "Where the weights are.")
+      .def(
+          "input_shape",
+          [](const Siamese& self) { return std::make_tuple(self.input_shape().height, self.input_shape().width); },
+          "(bands, frames) of a spectrogram.")
       .def(
           "num_parameters",
           [](const Siamese& self) {
@@ -91,7 +100,8 @@ void bind_siamese(py::module_& module) {
           py::arg("a"), py::arg("b"), py::kw_only(), py::arg("num_threads"),
           "Embeddings (n, dim) and (m, dim) -> P(same class) (n, m).")
       .def("weights", &weights_to_dict, "Copies of all weights: name -> float32 array.")
-      .def("set_weights", &set_weights_from_dict, py::arg("weights"), "Replaces all weights; names and shapes of weights().");
+      .def("set_weights", &set_weights_from_dict, py::arg("weights"),
+           "Replaces all weights; names and shapes of weights().");
 }
 
 }  // namespace siamaudio

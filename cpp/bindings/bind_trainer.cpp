@@ -26,7 +26,9 @@ py::dict to_dict(const EpochReport& report) {
 }
 
 LabelledFeatures labelled(const ArrayOf<float>& spectrograms, const ArrayOf<int64_t>& labels, int64_t num_classes) {
-  return {.spectrograms = as_tensor(spectrograms), .labels = {labels.data(), labels.data() + labels.size()}, .num_classes = num_classes};
+  return {.spectrograms = as_tensor(spectrograms),
+          .labels = {labels.data(), labels.data() + labels.size()},
+          .num_classes = num_classes};
 }
 
 /// Steps are told to Python every 100 ms at most, epochs always.
@@ -50,9 +52,10 @@ void bind_trainer(py::module_& module) {
       "fit",
       [](Siamese& network, const ArrayOf<float>& train, const ArrayOf<int64_t>& train_labels, int64_t num_train_classes,
          const ArrayOf<float>& validation, const ArrayOf<int64_t>& validation_labels, int64_t num_validation_classes,
-         const std::string& pairing, const std::string& loss, double learning_rate, double learning_rate_decay, int64_t epochs,
-         int64_t patience, int64_t batch_size, int64_t clips_per_class, double negative_ratio, int64_t validation_ways,
-         uint64_t seed, int num_threads, const py::function& on_step, const py::function& on_epoch) {
+         const std::string& pairing, const std::string& loss, double learning_rate, double learning_rate_decay,
+         int64_t epochs, int64_t patience, int64_t batch_size, int64_t clips_per_class, double negative_ratio,
+         int64_t validation_ways, uint64_t seed, int num_threads, const py::function& on_step,
+         const py::function& on_epoch) {
         FitOptions options;
         options.pairing = parse_pairing(pairing);
         options.loss = parse_pair_loss(loss);
@@ -71,13 +74,14 @@ void bind_trainer(py::module_& module) {
         const FitListener listener = python_listener(on_step, on_epoch);
         const py::gil_scoped_release release;
         const ThreadCount threads(num_threads);
-        return fit(network, train_features, num_validation_classes > 0 ? &validation_features : nullptr, options, listener);
+        return fit(network, train_features, num_validation_classes > 0 ? &validation_features : nullptr, options,
+                   listener);
       },
       py::arg("network"), py::kw_only(), py::arg("train"), py::arg("train_labels"), py::arg("num_train_classes"),
-      py::arg("validation"), py::arg("validation_labels"), py::arg("num_validation_classes"), py::arg("pairing"), py::arg("loss"),
-      py::arg("learning_rate"), py::arg("learning_rate_decay"), py::arg("epochs"), py::arg("patience"), py::arg("batch_size"),
-      py::arg("clips_per_class"), py::arg("negative_ratio"), py::arg("validation_ways"), py::arg("seed"), py::arg("num_threads"),
-      py::arg("on_step"), py::arg("on_epoch"),
+      py::arg("validation"), py::arg("validation_labels"), py::arg("num_validation_classes"), py::arg("pairing"),
+      py::arg("loss"), py::arg("learning_rate"), py::arg("learning_rate_decay"), py::arg("epochs"), py::arg("patience"),
+      py::arg("batch_size"), py::arg("clips_per_class"), py::arg("negative_ratio"), py::arg("validation_ways"),
+      py::arg("seed"), py::arg("num_threads"), py::arg("on_step"), py::arg("on_epoch"),
       "Trains; returns the epoch whose weights are kept. on_step(epoch, step, num_steps, loss), on_epoch(dict).");
 }
 

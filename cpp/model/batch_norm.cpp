@@ -16,6 +16,10 @@ BatchNorm::BatchNorm(int64_t num_channels)
       num_updates_(at::zeros({}, at::kLong)) {}
 
 at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass& pass) {
+  // One value a channel has no variance: it trains, but the running statistics stay as they are.
+  const bool has_variance = x.numel() > x.size(1);
+  if (pass.is_training && !has_variance) return at::batch_norm(x, weight_, bias_, {}, {}, true, 0, kEpsilon, true);
+
   double step = 0;  // share of the batch's statistics in the running ones
   if (pass.is_training) {
     int64_t& num_updates = *num_updates_.data_ptr<int64_t>();

@@ -13,8 +13,10 @@ namespace siamaudio {
 
 void check(const ConvBlockOptions& options, const std::string& name) {
   if (options.filters < 1) throw ParameterError(name + ".filters", std::to_string(options.filters), "1 or more");
-  if (options.kernel_size < 1) throw ParameterError(name + ".kernel_size", std::to_string(options.kernel_size), "1 or more");
-  if (options.pool_size < 1) throw ParameterError(name + ".pool_size", std::to_string(options.pool_size), "1 (no pooling) or more");
+  if (options.kernel_size < 1)
+    throw ParameterError(name + ".kernel_size", std::to_string(options.kernel_size), "1 or more");
+  if (options.pool_size < 1)
+    throw ParameterError(name + ".pool_size", std::to_string(options.pool_size), "1 (no pooling) or more");
   if (!(options.dropout >= 0 && options.dropout < 1))
     throw ParameterError(name + ".dropout", std::to_string(options.dropout), "a share from 0 up to 1, exclusive");
 }
@@ -26,7 +28,8 @@ int64_t output_length(const ConvBlockOptions& options, int64_t length) {
 
 ConvBlock::ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels, const at::Generator& generator)
     : options_(options),
-      weight_(glorot_uniform({options.filters, num_input_channels, options.kernel_size, options.kernel_size}, generator)),
+      weight_(
+          glorot_uniform({options.filters, num_input_channels, options.kernel_size, options.kernel_size}, generator)),
       bias_(at::zeros({options.filters})) {
   if (options.batch_norm) batch_norm_.emplace(options.filters);
 }

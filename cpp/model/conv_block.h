@@ -13,10 +13,10 @@ namespace siamaudio {
 
 struct ConvBlockOptions {
   int64_t filters = 64;
-  int64_t kernel_size = 5;   ///< positions in height and width; no padding ("valid")
+  int64_t kernel_size = 5;  ///< positions in height and width; no padding ("valid")
   bool batch_norm = true;
-  int64_t pool_size = 2;     ///< side and stride of the max pooling; 1: none
-  double dropout = 0.25;     ///< share of the pooled activations set to zero in training
+  int64_t pool_size = 2;  ///< side and stride of the max pooling; 1: none
+  double dropout = 0.25;  ///< share of the pooled activations set to zero in training
 };
 
 /// Throws ParameterError, its parameter name starting with `name`.

@@ -1,6 +1,7 @@
 #include "model/distance.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cdist.h>
 #include <ATen/ops/matmul.h>
 
 #include "base/errors.h"
@@ -27,15 +28,14 @@ Metric parse_metric(const std::string& name) {
 at::Tensor metric_similarity(const at::Tensor& a, const at::Tensor& b, Metric metric) {
   const at::Tensor left = a.to(at::kDouble);
   const at::Tensor right = b.to(at::kDouble);
-  const at::Tensor products = left.matmul(right.t());
-  const at::Tensor left_squares = left.square().sum(1).unsqueeze(1);
-  const at::Tensor right_squares = right.square().sum(1).unsqueeze(0);
-  if (metric == Metric::kCosine) {
-    constexpr double kTiny = 1e-300;  // only keeps 0 / 0 from being NaN
-    return products.div_((left_squares * right_squares).sqrt().clamp_min_(kTiny)).to(at::kFloat);
+  if (metric == Metric::kEuclidean) {
+    constexpr int64_t kByDifferences = 2;  // |a|² + |b|² - 2ab would not give equal vectors the distance 0
+    return at::cdist(left, right, 2.0, kByDifferences).neg_().to(at::kFloat);
   }
-  const at::Tensor squares = left_squares + right_squares - 2 * products;
-  return squares.clamp_min_(0).sqrt_().neg_().to(at::kFloat);
+  const at::Tensor left_norms = left.square().sum(1).sqrt().unsqueeze(1);
+  const at::Tensor right_norms = right.square().sum(1).sqrt().unsqueeze(0);
+  constexpr double kTiny = 1e-300;  // only keeps 0 / 0 from being NaN
+  return left.matmul(right.t()).div_((left_norms * right_norms).clamp_min_(kTiny)).to(at::kFloat);
 }
 
 }  // namespace siamaudio

@@ -19,10 +19,13 @@ void poll_both_ways(const at::Tensor& activation, const Pass& pass) {
 
 }  // namespace
 
-Encoder::Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator) : options_(options) {
-  if (options.embedding_size < 1) throw ParameterError("embedding_size", std::to_string(options.embedding_size), "1 or more");
+Encoder::Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator)
+    : options_(options) {
+  if (options.embedding_size < 1)
+    throw ParameterError("embedding_size", std::to_string(options.embedding_size), "1 or more");
   if (!(options.embedding_dropout >= 0 && options.embedding_dropout < 1))
-    throw ParameterError("embedding_dropout", std::to_string(options.embedding_dropout), "a share from 0 up to 1, exclusive");
+    throw ParameterError("embedding_dropout", std::to_string(options.embedding_dropout),
+                         "a share from 0 up to 1, exclusive");
 
   if (options.input_batch_norm) input_norm_.emplace(1);
   InputShape shape = input;
@@ -33,10 +36,11 @@ Encoder::Encoder(const EncoderOptions& options, const InputShape& input, const a
     const InputShape output{.height = output_length(block, shape.height), .width = output_length(block, shape.width)};
     if (output.height < 1 || output.width < 1)
       throw ParameterError("encoder",
-                           std::to_string(options.blocks.size()) + " blocks on " + std::to_string(input.height) + " bands x " +
-                               std::to_string(input.width) + " frames",
+                           std::to_string(options.blocks.size()) + " blocks on " + std::to_string(input.height) +
+                               " bands x " + std::to_string(input.width) + " frames",
                            block_name(i) + " needs an input larger than the " + std::to_string(shape.height) + " x " +
-                               std::to_string(shape.width) + " that reaches it: fewer blocks, smaller kernels, or larger spectrograms");
+                               std::to_string(shape.width) +
+                               " that reaches it: fewer blocks, smaller kernels, or larger spectrograms");
     blocks_.emplace_back(block, num_channels, generator);
     shape = output;
     num_channels = block.filters;

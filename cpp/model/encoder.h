@@ -16,7 +16,7 @@ namespace siamaudio {
 struct EncoderOptions {
   bool input_batch_norm = true;
   std::vector<ConvBlockOptions> blocks{3};
-  int64_t embedding_size = 500;   ///< units of the dense layer
+  int64_t embedding_size = 500;  ///< units of the dense layer
   bool embedding_batch_norm = true;
   double embedding_dropout = 0.25;
 };

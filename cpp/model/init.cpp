@@ -9,9 +9,9 @@
 namespace siamaudio {
 
 at::Generator make_generator(at::Device device, uint64_t seed) {
-  at::Generator generator = device.is_cpu()
-                                ? at::make_generator<at::CPUGeneratorImpl>()
-                                : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
+  at::Generator generator =
+      device.is_cpu() ? at::make_generator<at::CPUGeneratorImpl>()
+                      : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
   generator.set_current_seed(seed);
   return generator;
 }

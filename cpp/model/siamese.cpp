@@ -25,7 +25,9 @@ Siamese::Siamese(const SiameseOptions& options, const InputShape& input, const a
       encoder_(options.encoder, input, generator),
       head_(options.encoder.embedding_size, 1, generator) {}
 
-at::Tensor Siamese::encode(const at::Tensor& spectrograms, const Pass& pass) { return encoder_.forward(spectrograms, pass); }
+at::Tensor Siamese::encode(const at::Tensor& spectrograms, const Pass& pass) {
+  return encoder_.forward(spectrograms, pass);
+}
 
 at::Tensor Siamese::pair_logits(const at::Tensor& a, const at::Tensor& b) const {
   return head_.forward(element_distance(a, b, options_.distance)).squeeze(-1);
@@ -80,7 +82,8 @@ void Siamese::set_weights(const NamedTensors& values) {
       throw ParameterError("weights", "another shape for '" + name + "'", "the shapes of this network's own weights");
   }
   if (values.size() != own.size())
-    throw ParameterError("weights", std::to_string(values.size()) + " arrays", "the " + std::to_string(own.size()) + " of this network");
+    throw ParameterError("weights", std::to_string(values.size()) + " arrays",
+                         "the " + std::to_string(own.size()) + " of this network");
 
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : own) {

@@ -28,7 +28,8 @@ Quadrature gauss_legendre(int64_t size) {
       double value = 1;
       double previous = 0;
       for (int64_t k = 0; k < size; ++k) {
-        const double next = (static_cast<double>(2 * k + 1) * x * value - static_cast<double>(k) * previous) / static_cast<double>(k + 1);
+        const double next = (static_cast<double>(2 * k + 1) * x * value - static_cast<double>(k) * previous) /
+                            static_cast<double>(k + 1);
         previous = value;
         value = next;
       }
@@ -61,8 +62,14 @@ double mean_subset_product(std::span<const double> factors, int64_t size, std::v
 /// What one query's answers add to its class's row of the confusion matrix.
 class QueryScorer {
  public:
-  QueryScorer(std::span<const int64_t> labels, std::span<const int64_t> class_sizes, int64_t ways, const std::vector<Quadrature>& quadratures)
-      : labels_(labels), class_sizes_(class_sizes), ways_(ways), quadratures_(quadratures), less_(class_sizes.size()), equal_(class_sizes.size()) {}
+  QueryScorer(std::span<const int64_t> labels, std::span<const int64_t> class_sizes, int64_t ways,
+              const std::vector<Quadrature>& quadratures)
+      : labels_(labels),
+        class_sizes_(class_sizes),
+        ways_(ways),
+        quadratures_(quadratures),
+        less_(class_sizes.size()),
+        equal_(class_sizes.size()) {}
 
   /// similarities: of the query to every clip. row[o] += P(class o is answered), over the tasks of this query.
   void score(int64_t query, const double* similarities, double* row) {
@@ -93,12 +100,15 @@ class QueryScorer {
       const bool is_own = winner == query_class;
       // Another class takes part in (ways - 1) of (classes - 1) tasks, the query's own in all.
       const double share = is_own ? 1.0 : static_cast<double>(ways_ - 1) / static_cast<double>(num_classes - 1);
-      const double clip_share = static_cast<double>(num_winners) / static_cast<double>(num_supports(winner, query_class));
+      const double clip_share =
+          static_cast<double>(num_winners) / static_cast<double>(num_supports(winner, query_class));
       row[winner] += share * clip_share * win_probability(winner, query_class, is_own ? ways_ - 1 : ways_ - 2);
     }
   }
 
-  int64_t num_supports(int64_t c, int64_t query_class) const { return class_sizes_[static_cast<size_t>(c)] - (c == query_class ? 1 : 0); }
+  int64_t num_supports(int64_t c, int64_t query_class) const {
+    return class_sizes_[static_cast<size_t>(c)] - (c == query_class ? 1 : 0);
+  }
 
   /// ∫₀¹ F_own(u) × mean over subsets of `num_others` other classes of Π F_c(u) du, F_own left out if it is the winner.
   double win_probability(int64_t winner, int64_t query_class, int64_t num_others) {
@@ -114,10 +124,13 @@ class QueryScorer {
       double own = 1;
       for (int64_t c = 0; c < static_cast<int64_t>(less_.size()); ++c) {
         if (c == winner) continue;
-        const double factor = (static_cast<double>(less_[static_cast<size_t>(c)]) + u * static_cast<double>(equal_[static_cast<size_t>(c)])) /
+        const double factor = (static_cast<double>(less_[static_cast<size_t>(c)]) +
+                               u * static_cast<double>(equal_[static_cast<size_t>(c)])) /
                               static_cast<double>(num_supports(c, query_class));
-        if (c == query_class) own = factor;
-        else factors_.push_back(factor);
+        if (c == query_class)
+          own = factor;
+        else
+          factors_.push_back(factor);
       }
       if (own != 0) probability += quadrature.weights[node] * own * mean_subset_product(factors_, num_others, means_);
     }
@@ -141,13 +154,18 @@ OneShotResult exact_oneshot(std::span<const double> similarity, std::span<const 
                             int64_t ways, int num_threads, const Poll& poll) {
   const auto num_clips = static_cast<int64_t>(labels.size());
   if (ways < 2 || ways > num_classes)
-    throw ParameterError("ways", std::to_string(ways), "2 to " + std::to_string(num_classes) + ", the number of classes");
+    throw ParameterError("ways", std::to_string(ways),
+                         "2 to " + std::to_string(num_classes) + ", the number of classes");
   std::vector<int64_t> class_sizes(static_cast<size_t>(num_classes));
   for (const int64_t label : labels) ++class_sizes[static_cast<size_t>(label)];
-  if (std::ranges::min(class_sizes) < 2) throw ParameterError("labels", "a class with fewer than 2 clips", "2 or more clips a class");
+  if (std::ranges::min(class_sizes) < 2)
+    throw ParameterError("labels", "a class with fewer than 2 clips", "2 or more clips a class");
   for (size_t i = 0; i < similarity.size(); ++i)
     if (std::isnan(similarity[i]) && i % (labels.size() + 1) != 0)
-      throw ParameterError("similarity", "NaN for clips " + std::to_string(i / labels.size()) + " and " + std::to_string(i % labels.size()), "numbers");
+      throw ParameterError(
+          "similarity",
+          "NaN for clips " + std::to_string(i / labels.size()) + " and " + std::to_string(i % labels.size()),
+          "numbers");
 
   // quadratures[d / 2] is exact for polynomials of degree d.
   std::vector<Quadrature> quadratures;
@@ -155,12 +173,14 @@ OneShotResult exact_oneshot(std::span<const double> similarity, std::span<const 
 
   // One row a query, summed serially afterwards: the result does not depend on the threads.
   num_threads = resolve_num_threads(num_threads);
-  std::vector<QueryScorer> scorers(static_cast<size_t>(num_threads), QueryScorer(labels, class_sizes, ways, quadratures));
+  std::vector<QueryScorer> scorers(static_cast<size_t>(num_threads),
+                                   QueryScorer(labels, class_sizes, ways, quadratures));
   std::vector<double> rows(static_cast<size_t>(num_clips * num_classes));
   parallel_for(
       num_clips, num_threads,
       [&](int64_t query, int worker) {
-        scorers[static_cast<size_t>(worker)].score(query, similarity.data() + query * num_clips, rows.data() + query * num_classes);
+        scorers[static_cast<size_t>(worker)].score(query, similarity.data() + query * num_clips,
+                                                   rows.data() + query * num_classes);
       },
       poll);
 
@@ -170,7 +190,8 @@ OneShotResult exact_oneshot(std::span<const double> similarity, std::span<const 
     const int64_t label = labels[static_cast<size_t>(query)];
     for (int64_t c = 0; c < num_classes; ++c)
       result.confusion[static_cast<size_t>(label * num_classes + c)] +=
-          rows[static_cast<size_t>(query * num_classes + c)] / static_cast<double>(class_sizes[static_cast<size_t>(label)]);
+          rows[static_cast<size_t>(query * num_classes + c)] /
+          static_cast<double>(class_sizes[static_cast<size_t>(label)]);
   }
   for (int64_t c = 0; c < num_classes; ++c) {
     result.per_class.push_back(result.confusion[static_cast<size_t>(c * num_classes + c)]);

@@ -12,9 +12,9 @@ namespace siamaudio {
 /// A C-way one-shot task: a query of some class, a support clip of its class (never the query itself), and one clip of
 /// each of C - 1 other classes; the most similar support wins, ties are broken uniformly.
 struct OneShotResult {
-  double accuracy = 0;             ///< mean over classes
-  std::vector<double> per_class;   ///< (classes,): uniform over class subsets, then query and support, then other clips
-  std::vector<double> confusion;   ///< (classes, classes): share of the tasks of class [row] answered by [column]
+  double accuracy = 0;            ///< mean over classes
+  std::vector<double> per_class;  ///< (classes,): uniform over class subsets, then query and support, then other clips
+  std::vector<double> confusion;  ///< (classes, classes): share of the tasks of class [row] answered by [column]
 };
 
 /// similarity: (clips, clips) row by row, [query, support], higher is more similar; its diagonal is not read.

@@ -7,7 +7,8 @@
 
 namespace siamaudio {
 
-Adam::Adam(std::vector<at::Tensor> parameters, const AdamOptions& options) : options_(options), parameters_(std::move(parameters)) {
+Adam::Adam(std::vector<at::Tensor> parameters, const AdamOptions& options)
+    : options_(options), parameters_(std::move(parameters)) {
   for (const auto& parameter : parameters_) {
     const at::Tensor values = parameter.detach();
     means_.push_back(at::zeros_like(values));

@@ -10,10 +10,10 @@ namespace siamaudio {
 
 struct AdamOptions {
   double learning_rate = 1e-3;
-  double decay = 0;        ///< Keras's inverse-time decay: learning_rate / (1 + decay × updates so far)
+  double decay = 0;  ///< Keras's inverse-time decay: learning_rate / (1 + decay × updates so far)
   double beta1 = 0.9;
   double beta2 = 0.999;
-  double epsilon = 1e-7;   ///< Keras's default
+  double epsilon = 1e-7;  ///< Keras's default
 };
 
 /// Adam (Kingma and Ba 2015, algorithm 1) by LibTorch's fused kernel.
@@ -26,7 +26,9 @@ class Adam {
   void step();
 
   /// The rate that the next step() uses.
-  double learning_rate() const { return options_.learning_rate / (1 + options_.decay * static_cast<double>(num_updates_)); }
+  double learning_rate() const {
+    return options_.learning_rate / (1 + options_.decay * static_cast<double>(num_updates_));
+  }
 
  private:
   AdamOptions options_;

@@ -9,7 +9,8 @@ namespace {
 
 std::vector<std::vector<int64_t>> clips_by_class(std::span<const int64_t> labels, int64_t num_classes) {
   std::vector<std::vector<int64_t>> clips(static_cast<size_t>(num_classes));
-  for (size_t clip = 0; clip < labels.size(); ++clip) clips[static_cast<size_t>(labels[clip])].push_back(static_cast<int64_t>(clip));
+  for (size_t clip = 0; clip < labels.size(); ++clip)
+    clips[static_cast<size_t>(labels[clip])].push_back(static_cast<int64_t>(clip));
   return clips;
 }
 
@@ -17,13 +18,15 @@ std::vector<std::vector<int64_t>> clips_by_class(std::span<const int64_t> labels
 void keep_random(std::vector<int64_t>& candidates, int64_t count, Random& random) {
   count = std::min(count, static_cast<int64_t>(candidates.size()));
   for (int64_t i = 0; i < count; ++i)
-    std::swap(candidates[static_cast<size_t>(i)], candidates[static_cast<size_t>(i + random.below(static_cast<int64_t>(candidates.size()) - i))]);
+    std::swap(candidates[static_cast<size_t>(i)],
+              candidates[static_cast<size_t>(i + random.below(static_cast<int64_t>(candidates.size()) - i))]);
   candidates.resize(static_cast<size_t>(count));
 }
 
 }  // namespace
 
-std::vector<Pair> honka_pairs(std::span<const int64_t> labels, int64_t num_classes, double negative_ratio, Random& random) {
+std::vector<Pair> honka_pairs(std::span<const int64_t> labels, int64_t num_classes, double negative_ratio,
+                              Random& random) {
   auto by_class = clips_by_class(labels, num_classes);
   std::vector<int64_t> drawn;
   std::vector<int64_t> num_positives;  // of each class's clips
@@ -58,11 +61,14 @@ std::vector<Pair> honka_pairs(std::span<const int64_t> labels, int64_t num_class
   return pairs;
 }
 
-std::vector<std::vector<int64_t>> balanced_batches(std::span<const int64_t> labels, int64_t num_classes, int64_t batch_size,
-                                                   int64_t clips_per_class, Random& random) {
+std::vector<std::vector<int64_t>> balanced_batches(std::span<const int64_t> labels, int64_t num_classes,
+                                                   int64_t batch_size, int64_t clips_per_class, Random& random) {
   const auto num_clips = static_cast<int64_t>(labels.size());
   const int64_t num_batches = std::max<int64_t>(1, (num_clips + batch_size / 2) / batch_size);
-  const int64_t group_size = std::max(clips_per_class, (batch_size + num_classes - 1) / num_classes);
+  // Two classes a batch at least, or there would be no pairs of different ones.
+  const int64_t largest_group = std::max<int64_t>(2, batch_size / 2);
+  const int64_t group_size =
+      std::clamp((batch_size + num_classes - 1) / num_classes, std::min(clips_per_class, largest_group), largest_group);
 
   auto by_class = clips_by_class(labels, num_classes);
   random.shuffle(by_class);
@@ -79,7 +85,8 @@ std::vector<std::vector<int64_t>> balanced_batches(std::span<const int64_t> labe
       if (size - end == 1) end = size;  // no clip is left without a partner
       random.shuffle(order);
       const int64_t target = *std::ranges::min_element(order, {}, [&](int64_t batch) {
-        return std::tuple(static_cast<bool>(holds_class[static_cast<size_t>(batch)]), batches[static_cast<size_t>(batch)].size());
+        return std::tuple(static_cast<bool>(holds_class[static_cast<size_t>(batch)]),
+                          batches[static_cast<size_t>(batch)].size());
       });
       auto& batch = batches[static_cast<size_t>(target)];
       batch.insert(batch.end(), clips.begin() + begin, clips.begin() + end);

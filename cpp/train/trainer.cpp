@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/triu_indices.h>
 
@@ -19,19 +20,26 @@
 namespace siamaudio {
 namespace {
 
-void check(const FitOptions& options, const LabelledFeatures& train) {
+void check(const FitOptions& options, const LabelledFeatures& train, const LabelledFeatures* validation) {
   const auto require = [](bool holds, const char* name, auto value, const char* accepted) {
     if (!holds) throw ParameterError(name, std::to_string(value), accepted);
   };
   require(options.epochs >= 1, "epochs", options.epochs, "1 or more");
   require(options.patience >= 0, "patience", options.patience, "1 or more epochs, or 0 to train all epochs");
-  require(options.batch_size >= 2 || options.pairing == Pairing::kTwoSided, "batch_size", options.batch_size, "2 or more clips");
+  require(options.batch_size >= 2 || options.pairing == Pairing::kTwoSided, "batch_size", options.batch_size,
+          "2 or more clips");
   require(options.batch_size >= 1, "batch_size", options.batch_size, "1 or more pairs");
   require(options.clips_per_class >= 2, "clips_per_class", options.clips_per_class, "2 or more");
-  require(options.negative_ratio > 0, "negative_ratio", options.negative_ratio, "above 0");
-  require(options.optimizer.learning_rate > 0, "learning_rate", options.optimizer.learning_rate, "above 0");
-  require(options.optimizer.decay >= 0, "learning_rate_decay", options.optimizer.decay, "0 or more");
+  const auto is_positive = [](double value) { return value > 0 && std::isfinite(value); };
+  require(is_positive(options.negative_ratio), "negative_ratio", options.negative_ratio, "a finite number above 0");
+  require(is_positive(options.optimizer.learning_rate), "learning_rate", options.optimizer.learning_rate,
+          "a finite number above 0");
+  require(options.optimizer.decay == 0 || is_positive(options.optimizer.decay), "learning_rate_decay",
+          options.optimizer.decay, "a finite number, 0 or more");
+  require(options.validation_ways >= 2, "validation_ways", options.validation_ways, "2 or more");
   require(train.num_classes >= 2, "train", train.num_classes, "2 or more classes");
+  if (validation)
+    require(validation->num_classes >= 2, "validation", validation->num_classes, "2 or more classes, or none");
 }
 
 /// Copies of tensors' values, and the way back.
@@ -47,8 +55,10 @@ class Snapshot {
   void copy(bool back) {
     const at::NoGradGuard no_grad;
     for (size_t i = 0; i < values_.size(); ++i) {
-      if (back) tensors_[i].second.copy_(values_[i]);
-      else values_[i].copy_(tensors_[i].second);
+      if (back)
+        tensors_[i].second.copy_(values_[i]);
+      else
+        values_[i].copy_(tensors_[i].second);
     }
   }
 
@@ -110,20 +120,20 @@ class Trainer {
       loss.backward();
       optimizer.step();
       const double value = loss.item<double>();
-      if (!std::isfinite(value))
-        throw TrainingError("the loss is no longer a number (epoch " + std::to_string(epoch + 1) + ", step " + std::to_string(step + 1) +
-                            "): try a lower learning rate, and look for NaN or infinite values in the features");
+      if (!std::isfinite(value)) throw diverged("loss is", epoch);
       report.loss += (value - report.loss) / static_cast<double>(step + 1);
       report.num_clips += num_clips;
       report.num_pairs += batch.logits.numel();
-      if (listener_.on_step) listener_.on_step({.epoch = epoch, .step = step + 1, .num_steps = num_steps, .loss = report.loss});
+      if (listener_.on_step)
+        listener_.on_step({.epoch = epoch, .step = step + 1, .num_steps = num_steps, .loss = report.loss});
     };
 
     if (options_.pairing == Pairing::kInBatch) {
-      const auto batches = balanced_batches(train_.labels, train_.num_classes, options_.batch_size, options_.clips_per_class, random_);
+      const auto batches =
+          balanced_batches(train_.labels, train_.num_classes, options_.batch_size, options_.clips_per_class, random_);
       for (size_t step = 0; step < batches.size(); ++step)
-        run(static_cast<int64_t>(step), static_cast<int64_t>(batches.size()), static_cast<int64_t>(batches[step].size()),
-            [&] { return in_batch(batches[step]); });
+        run(static_cast<int64_t>(step), static_cast<int64_t>(batches.size()),
+            static_cast<int64_t>(batches[step].size()), [&] { return in_batch(batches[step]); });
     } else {
       const auto pairs = honka_pairs(train_.labels, train_.num_classes, options_.negative_ratio, random_);
       const auto num_pairs = static_cast<int64_t>(pairs.size());
@@ -131,14 +141,23 @@ class Trainer {
       for (int64_t step = 0; step < num_steps; ++step) {
         const int64_t begin = step * options_.batch_size;
         const int64_t size = std::min(options_.batch_size, num_pairs - begin);
-        run(step, num_steps, 2 * size, [&] { return two_sided(std::span(pairs).subspan(static_cast<size_t>(begin), static_cast<size_t>(size))); });
+        run(step, num_steps, 2 * size,
+            [&] { return two_sided(std::span(pairs).subspan(static_cast<size_t>(begin), static_cast<size_t>(size))); });
       }
     }
     report.learning_rate = optimizer.learning_rate();
+    // A last step may have broken the weights after its loss was still a number.
+    for (const auto& [name, tensor] : network_.weights())
+      if (!at::isfinite(tensor).all().item<bool>()) throw diverged("weights are", epoch);
     return report;
   }
 
  private:
+  static TrainingError diverged(const std::string& what, int64_t epoch) {
+    return TrainingError("the " + what + " no longer finite (epoch " + std::to_string(epoch + 1) +
+                         "): try a lower learning rate, and look for NaN or infinite values in the features");
+  }
+
   at::Tensor to_device(const std::vector<int64_t>& values) const { return at::tensor(values, at::kLong).to(device_); }
 
   /// All pairs of the batch's clips; positives and negatives weigh 1 : negative_ratio as wholes.
@@ -188,7 +207,8 @@ class Trainer {
   Pass pass_;
 };
 
-double validation_accuracy(Siamese& network, const LabelledFeatures& validation, const FitOptions& options, const Poll& poll) {
+double validation_accuracy(Siamese& network, const LabelledFeatures& validation, const FitOptions& options,
+                           const Poll& poll) {
   const at::Tensor embeddings = network.embed(validation.spectrograms, poll);
   const at::Tensor similarity = network.similarity(embeddings, embeddings, poll).to(at::kDouble).contiguous();
   const std::span<const double> values(similarity.const_data_ptr<double>(), static_cast<size_t>(similarity.numel()));
@@ -204,9 +224,9 @@ Pairing parse_pairing(const std::string& name) {
   throw ParameterError("pairing", name, "'in-batch' or 'two-sided'");
 }
 
-int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation, const FitOptions& options,
-            const FitListener& listener) {
-  check(options, train);
+int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
+            const FitOptions& options, const FitListener& listener) {
+  check(options, train, validation);
   const RequireGradients gradients(network.parameters());
   std::vector<at::Tensor> parameters;
   for (const auto& [name, parameter] : network.parameters()) parameters.push_back(parameter);

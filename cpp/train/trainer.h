@@ -31,11 +31,11 @@ struct FitOptions {
   PairLoss loss = PairLoss::kBinaryCrossEntropy;
   AdamOptions optimizer;
   int64_t epochs = 40;
-  int64_t patience = 10;         ///< epochs without a better validation accuracy before training stops; 0: never
-  int64_t batch_size = 40;       ///< clips (in-batch) or pairs (two-sided)
-  int64_t clips_per_class = 4;   ///< of a class in a batch (in-batch)
-  double negative_ratio = 1;     ///< weight (in-batch) or number (two-sided) of negative pairs for each positive
-  int64_t validation_ways = 5;   ///< classes of a validation task, at most the number of validation classes
+  int64_t patience = 10;        ///< epochs without a better validation accuracy before training stops; 0: never
+  int64_t batch_size = 40;      ///< clips (in-batch) or pairs (two-sided)
+  int64_t clips_per_class = 4;  ///< of a class in a batch (in-batch)
+  double negative_ratio = 1;    ///< weight (in-batch) or number (two-sided) of negative pairs for each positive
+  int64_t validation_ways = 5;  ///< classes of a validation task, at most the number of validation classes
   uint64_t seed = 0;
 };
 
@@ -72,9 +72,9 @@ struct FitListener {
 
 /// Trains `network` on the device where it is, and leaves it with the weights of its best epoch by validation accuracy
 /// (without validation classes: of the last epoch). That also holds when an exception ends it: Interrupted by the
-/// listener, TrainingError when the loss is no longer a number; the last epoch is then the last complete one.
+/// listener, TrainingError when loss or weights are no longer finite; the last epoch is then the last complete one.
 /// validation may be null. Returns the epoch whose weights are kept, -1 for the initial ones. Throws ParameterError.
-int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation, const FitOptions& options,
-            const FitListener& listener);
+int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
+            const FitOptions& options, const FitListener& listener);
 
 }  // namespace siamaudio

@@ -78,4 +78,4 @@ class CheckpointError(SiamaudioError, OSError):
 
 
 class TrainingError(SiamaudioError, RuntimeError):
-    """Training cannot go on, for instance because the loss is no longer a number."""
+    """Training cannot go on, for instance because the loss is no longer finite."""

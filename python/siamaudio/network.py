@@ -175,7 +175,7 @@ class SiameseNetwork:
         DatasetError
             A class has a single clip, there are fewer than two classes, or training and validation share classes.
         TrainingError
-            The loss is no longer a number.
+            The loss or the weights are no longer finite.
         KeyboardInterrupt
             Ctrl-C. The network then has the weights of its best epoch so far and can be used.
         """
