@@ -84,7 +84,7 @@ def classify_oneshot(
     net : SiameseNetwork
         A trained network that knows its front end (trained on features of audio files).
     supports : path-like or mapping
-        A folder with one subfolder of recordings a class, or with one recording a class named after it; or a mapping
+        A folder with one subfolder of recordings a class, or with recordings named after their classes; or a mapping
         from class name to a recording or several.
     queries : path-like or sequence of path-like
         Recordings to classify.
@@ -159,6 +159,6 @@ def _supports_in_folder(folder: Path) -> dict[str, list[str]]:
     by_class = {name: paths for name, paths in by_class.items() if paths}
     if not by_class:
         raise DatasetError(
-            f"{folder} holds no supports; accepted: a subfolder of recordings a class, or a recording a class named after it"
+            f"{folder} holds no supports; accepted: a subfolder of recordings a class, or recordings named by class"
         )
     return by_class
