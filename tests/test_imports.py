@@ -108,3 +108,22 @@ def test_stubs_match_the_compiled_modules() -> None:
         if "not present at runtime" in line or "is not present in stub" in line
     ]
     assert not missing, done.stdout + done.stderr
+
+
+def test_without_the_audio_module() -> None:
+    """As on a GPU machine without audio libraries: networks work on arrays, audio says what is missing."""
+    code = (
+        "import sys\n"
+        "sys.modules['siamaudio._audio'] = None\n"
+        "import numpy as np, siamaudio as sa\n"
+        "features = sa.Features.from_arrays(np.random.default_rng(0).random((4, 64, 64)), ['a', 'a', 'b', 'b'])\n"
+        "net = sa.SiameseNetwork.preset('honka2019').fit(features, epochs=1, progress=False)\n"
+        "print(net.embed(features).shape)\n"
+        "try:\n"
+        "    sa.LogMel()(np.zeros(100))\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    shape, complaint = _run(code).splitlines()
+    assert shape == "(4, 500)"
+    assert complaint == "siamaudio was built without its audio module: reinstall it without SIAMAUDIO_AUDIO=OFF"

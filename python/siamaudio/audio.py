@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio import _audio
+from siamaudio._frontend import audio_core
+from siamaudio.arrays import as_signals
 from siamaudio.errors import ParameterError
 
 __all__ = ["load", "resample"]
@@ -63,7 +63,7 @@ def load(
         raise ParameterError("offset", offset, "0 seconds or more")
     if duration is not None and not duration >= 0:
         raise ParameterError("duration", duration, "0 seconds or more, or None")
-    y, native_sr = _audio.read_audio(
+    y, native_sr = audio_core.read_audio(
         os.fspath(path), offset_seconds=offset, duration_seconds=-1.0 if duration is None else duration, mono=mono
     )
     if sr is None or sr == native_sr:
@@ -101,13 +101,5 @@ def resample(y: npt.ArrayLike, *, orig_sr: float, target_sr: float) -> npt.NDArr
     """
     signals = as_signals(y)
     rows = signals.reshape(-1, signals.shape[-1]) if signals.size else signals.reshape(0, signals.shape[-1])
-    resampled = _audio.resample(rows, orig_sr=orig_sr, target_sr=target_sr)
+    resampled = audio_core.resample(rows, orig_sr=orig_sr, target_sr=target_sr)
     return resampled.reshape(*signals.shape[:-1], resampled.shape[-1])
-
-
-def as_signals(y: Any) -> npt.NDArray[np.float32]:
-    """`y` as float32 signals (..., samples); ParameterError if it has no samples axis."""
-    signals = np.ascontiguousarray(y, dtype=np.float32)
-    if np.ndim(y) == 0:
-        raise ParameterError("y", "a single number", "an array of shape (..., samples)")
-    return signals

@@ -253,16 +253,16 @@ def info(*, json: Json = False) -> None:
     """Print versions, instruction set, threads and devices."""
     from importlib.metadata import version
 
-    from siamaudio import _audio
     from siamaudio._engine import core
+    from siamaudio._frontend import audio_core
 
     facts = {
         "siamaudio": sa.__version__,
         "python": platform.python_version(),
         "torch": version("torch"),
         "numpy": version("numpy"),
-        "libsndfile": _audio.libsndfile_version(),
-        "libsoxr": _audio.libsoxr_version(),
+        "libsndfile": audio_core.libsndfile_version(),
+        "libsoxr": audio_core.libsoxr_version(),
         "instruction set": core.cpu_capability(),
         "cores": os.cpu_count(),
         "torch threads": core.num_threads(),

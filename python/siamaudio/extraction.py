@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from siamaudio import _audio, store
+from siamaudio import store
+from siamaudio._frontend import audio_core
 from siamaudio.datasets import Clips
 from siamaudio.errors import AudioError, DatasetError, ParameterError
 from siamaudio.features import Features, Skipped
@@ -61,7 +62,7 @@ def _longest_duration(clips: Clips, on_error: str) -> float:
     durations: list[float] = []
     for path in clips.paths:
         try:
-            num_frames, sr, _ = _audio.audio_info(path)
+            num_frames, sr, _ = audio_core.audio_info(path)
         except AudioError:
             if on_error == "fail":
                 raise

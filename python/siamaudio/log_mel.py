@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import os
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio import _audio
-from siamaudio.audio import as_signals
+from siamaudio.arrays import as_signals
 from siamaudio.errors import ParameterError
 
 if TYPE_CHECKING:
+    from siamaudio import _audio
     from siamaudio.datasets import Clips
     from siamaudio.features import Features
 
@@ -86,12 +87,16 @@ class LogMel:
                 raise ParameterError(name, getattr(self, name), "a whole number")
         if self.fmax is not None and not self.fmax > 0:
             raise ParameterError("fmax", self.fmax, "above 0 Hz, or None for half the sample rate")
-        self._native()
+        # A build without the audio module still carries the options of networks that were trained elsewhere.
+        if importlib.util.find_spec("siamaudio._audio") is not None:
+            self._native()
 
     def _native(self) -> _audio.LogMel:
+        from siamaudio._frontend import audio_core
+
         options = dataclasses.asdict(self)
         del options["duration"]
-        return _audio.LogMel(**options)
+        return audio_core.LogMel(**options)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options by name, as `from_dict` takes them and JSON can hold them."""
