@@ -18,7 +18,7 @@ at::Device parse_device(const std::string& name) {
                                           name.find_first_not_of("0123456789", 5) == std::string::npos);
   if (!is_cuda || !has_cuda) throw ParameterError("device", name, accepted);
   const int index = name == "cuda" ? 0 : std::stoi(name.substr(5));
-  const int num_devices = at::detail::getCUDAHooks().deviceCount();
+  const auto num_devices = at::detail::getCUDAHooks().deviceCount();
   if (index >= num_devices)
     throw ParameterError("device", name, "'cuda:0' to 'cuda:" + std::to_string(num_devices - 1) + "'");
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));

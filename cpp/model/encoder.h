@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "model/batch_norm.h"
@@ -40,9 +41,9 @@ class Encoder {
 
  private:
   EncoderOptions options_;
-  std::optional<BatchNorm> input_norm_;
   std::vector<ConvBlock> blocks_;
-  std::optional<Dense> dense_;
+  Dense dense_;
+  std::optional<BatchNorm> input_norm_;
   std::optional<BatchNorm> embedding_norm_;
 };
 
