@@ -63,8 +63,8 @@ def synthetic(
 
     Examples
     --------
-    >>> clips = synthetic(n_classes=4, clips_per_class=2)  # doctest: +SKIP
-    >>> clips  # doctest: +SKIP
+    >>> clips = synthetic(n_classes=4, clips_per_class=2)
+    >>> clips
     Clips('synthetic': 8 clips, 4 classes)
     """
     # scipy.signal is slow to import, and only this function needs it.
