@@ -199,21 +199,24 @@ class SiameseNetwork:
 
         records: list[dict[str, Any]] = []
         bar = tqdm(total=epochs, desc="training", unit="epoch", disable=not progress)
-        # A record with NaN in it is no JSON: no validation accuracy is None.
         best_accuracy: float | None = None
 
-        def on_step(epoch: int, step: int, num_steps: int, loss: float) -> None:
-            bar.n = round(epoch + step / num_steps, 2)
+        def show(epochs_done: float, loss: float) -> None:
+            bar.n = round(epochs_done, 2)
             accuracy = "" if best_accuracy is None else f", best validation accuracy {best_accuracy:.1%}"
             bar.set_postfix_str(f"loss {loss:.4f}{accuracy}")
+
+        def on_step(epoch: int, step: int, num_steps: int, loss: float) -> None:
+            show(epoch + step / num_steps, loss)
 
         def on_epoch(record: dict[str, Any]) -> None:
             nonlocal best_accuracy
             if validation is None:
-                record["validation_accuracy"] = None
+                record["validation_accuracy"] = None  # NaN would be no JSON
             else:
                 best_accuracy = max(best_accuracy or 0.0, record["validation_accuracy"])
             records.append(record)
+            show(record["epoch"] + 1, record["loss"])
 
         empty = features[:0] if validation is None else validation
         try:
