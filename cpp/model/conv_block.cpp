@@ -36,10 +36,16 @@ ConvBlock::ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels
 
 at::Tensor ConvBlock::forward(const at::Tensor& x, const Pass& pass) {
   at::Tensor y = at::conv2d(x, weight_.contiguous(at::MemoryFormat::ChannelsLast), bias_);
-  if (batch_norm_) y = batch_norm_->forward(y, pass);
+  poll_both_ways(y, pass);
+  if (batch_norm_) {
+    y = batch_norm_->forward(y, pass);
+    poll_both_ways(y, pass);
+  }
   // ReLU after the pooling gives the same values (a maximum commutes with a rising function) on a quarter of them.
   if (options_.pool_size > 1) y = at::max_pool2d(y, {options_.pool_size, options_.pool_size});
-  return dropout(at::relu(y), options_.dropout, pass);
+  y = dropout(at::relu(y), options_.dropout, pass);
+  poll_both_ways(y, pass);
+  return y;
 }
 
 NamedTensors ConvBlock::parameters() const {

@@ -10,13 +10,6 @@ namespace {
 
 std::string block_name(size_t index) { return "block" + std::to_string(index + 1); }
 
-/// Calls the poll now, and again when the gradient arrives here on the way back.
-void poll_both_ways(const at::Tensor& activation, const Pass& pass) {
-  if (!pass.poll) return;
-  pass.poll();
-  if (activation.requires_grad()) activation.register_hook([poll = pass.poll](const at::Tensor&) { poll(); });
-}
-
 std::vector<ConvBlock> make_blocks(const std::vector<ConvBlockOptions>& options, const at::Generator& generator) {
   std::vector<ConvBlock> blocks;
   int64_t num_channels = 1;
@@ -71,10 +64,7 @@ at::Tensor Encoder::forward(const at::Tensor& spectrograms, const Pass& pass) {
   // With one channel both memory formats are the same bytes; the strides must say "channels last" for the
   // convolutions to keep it.
   x = x.as_strided({num_clips, 1, height, width}, {height * width, 1, width, 1});
-  for (auto& block : blocks_) {
-    x = block.forward(x, pass);
-    poll_both_ways(x, pass);
-  }
+  for (auto& block : blocks_) x = block.forward(x, pass);
   x = dense_.forward(x.flatten(1));
   if (embedding_norm_) x = embedding_norm_->forward(x, pass);
   return dropout(x.sigmoid(), options_.embedding_dropout, pass);

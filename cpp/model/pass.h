@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
 
 #include "base/poll.h"
 
@@ -14,5 +15,12 @@ struct Pass {
   at::Generator dropout_generator;
   Poll poll;
 };
+
+/// Calls the poll now, and again when the gradient of `activation` arrives here on the way back.
+inline void poll_both_ways(const at::Tensor& activation, const Pass& pass) {
+  if (!pass.poll) return;
+  pass.poll();
+  if (activation.requires_grad()) activation.register_hook([poll = pass.poll](const at::Tensor&) { poll(); });
+}
 
 }  // namespace siamaudio
