@@ -46,6 +46,7 @@ clean:
 $(VENV)/tools:
 	tools/install-system-packages.sh build
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade "pip>=23.1" # the first that knows -C; Debian 12 has 23.0
 	$(PIP) cmake ninja "pybind11>=3" "scikit-build-core>=0.11" torch==2.13.0
 	touch $@
 
