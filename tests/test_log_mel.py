@@ -171,6 +171,8 @@ def test_interrupt_leaves_nothing_half_done(tmp_path: Path) -> None:
     for take in range(1, 200):
         (tmp_path / "data" / "a" / f"{take}.wav").hardlink_to(tmp_path / "data" / "a" / "0.wav")
     code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored\n"
         "import siamaudio as sa\n"
         f"clips = sa.datasets.folder({str(tmp_path / 'data')!r})\n"
         "print('go', flush=True)\n"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -228,8 +229,16 @@ def test_failing_callback_of_the_bar_comes_through(
         _fit(small_encoder, synthetic_features)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt even where the tests run as a background job, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_leaves_a_usable_network(
-    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, unseen: sa.Features
+    ctrl_c: None, synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, unseen: sa.Features
 ) -> None:
     train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
     net = sa.SiameseNetwork(small_encoder)
@@ -248,6 +257,7 @@ def test_ctrl_c_in_a_long_step(tmp_path: Path) -> None:
     """Honka's own network on full-size spectrograms, seconds a step: Ctrl-C does not wait for the step's end."""
     code = (
         "import time, signal, numpy as np, siamaudio as sa\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "features = sa.Features.from_arrays(np.random.default_rng(0).random((40, 128, 431)), ['a', 'b'] * 20)\n"
         "net = sa.SiameseNetwork.preset('honka2019')\n"
         "hit = []\n"
