@@ -61,12 +61,6 @@ void bind_siamese(py::module_& module) {
           "to", [](Siamese& self, const std::string& device) { self.to(parse_device(device)); }, py::arg("device"),
           "Moves the weights.")
       .def(
-          "device", [](const Siamese& self) { return self.device().str(); }, "Where the weights are.")
-      .def(
-          "input_shape",
-          [](const Siamese& self) { return std::make_tuple(self.input_shape().height, self.input_shape().width); },
-          "(bands, frames) of a spectrogram.")
-      .def(
           "num_parameters",
           [](const Siamese& self) {
             int64_t count = 0;
