@@ -7,5 +7,5 @@ PYBIND11_MODULE(_audio, module) {
   siamaudio::register_errors(module);
   siamaudio::bind_audio_file(module);
   siamaudio::bind_resample(module);
-  siamaudio::bind_log_mel(module);
+  siamaudio::bind_spectrogram(module);
 }

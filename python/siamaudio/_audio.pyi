@@ -1,28 +1,57 @@
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 _FloatArray = npt.NDArray[np.float32]
 
-class LogMel:
+class Spectrogram:
     def __init__(
         self,
         *,
         sr: float,
         n_fft: int,
         hop_length: int,
-        n_mels: int,
+        window: npt.NDArray[np.floating[Any]],
+        placement: str,
+        pad_mode: str,
+        gain: float,
+        remove_dc: bool,
+        preemphasis: float,
+        kind: str,
+        n_mels: int | None,
         fmin: float,
         fmax: float | None,
-        ref: float,
+        mel_scale: str,
+        area_norm: bool,
+        linear_in_mel: bool,
+        log: str,
         amin: float,
+        ref: float | None,
         top_db: float | None,
+        log_offset: float,
     ) -> None: ...
+    @property
+    def isa(self) -> str: ...
     def num_frames(self, num_samples: int) -> int: ...
     def transform(self, clips: _FloatArray, *, num_threads: int) -> _FloatArray: ...
     def transform_files(
         self, paths: list[str], *, num_samples: int, num_threads: int
     ) -> tuple[_FloatArray, list[tuple[int, str, str]]]: ...
 
+def mel_filterbank(
+    *,
+    sr: float,
+    n_fft: int,
+    n_mels: int,
+    fmin: float,
+    fmax: float | None,
+    mel_scale: str,
+    area_norm: bool,
+    linear_in_mel: bool,
+) -> _FloatArray: ...
+def isa() -> str: ...
+def usable_isas() -> list[str]: ...
 def read_audio(path: str, *, offset_seconds: float, duration_seconds: float, mono: bool) -> tuple[_FloatArray, int]: ...
 def audio_info(path: str) -> tuple[int, int, int]: ...
 def resample(signals: _FloatArray, *, orig_sr: float, target_sr: float) -> _FloatArray: ...

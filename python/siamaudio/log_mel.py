@@ -91,12 +91,33 @@ class LogMel:
         if importlib.util.find_spec("siamaudio._audio") is not None:
             self._native()
 
-    def _native(self) -> _audio.LogMel:
+    def _native(self) -> _audio.Spectrogram:
         from siamaudio._frontend import audio_core
 
-        options = dataclasses.asdict(self)
-        del options["duration"]
-        return audio_core.LogMel(**options)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / max(self.n_fft, 1))
+        return audio_core.Spectrogram(
+            sr=self.sr,
+            n_fft=self.n_fft,
+            hop_length=self.hop_length,
+            window=window,
+            placement="centred",
+            pad_mode="constant",
+            gain=1.0,
+            remove_dc=False,
+            preemphasis=0.0,
+            kind="power",
+            n_mels=self.n_mels,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            mel_scale="slaney",
+            area_norm=True,
+            linear_in_mel=False,
+            log="db",
+            amin=self.amin,
+            ref=self.ref,
+            top_db=self.top_db,
+            log_offset=0.0,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options by name, as `from_dict` takes them and JSON can hold them."""
