@@ -21,11 +21,11 @@ enum class SpectrumKind {
 
 /// Read-only tables that all kernels of one spectrogram share.
 struct FrameTables {
-  int64_t n_fft = 2048;        ///< even
-  int64_t hop_length = 512;    ///< samples between frames
-  std::vector<float> window;   ///< as many as are read for a frame, at most n_fft; zeros fill the rest
-  bool remove_dc = false;      ///< subtract a frame's mean
-  float preemphasis = 0;       ///< then x[i] -= preemphasis * x[i - 1], and x[0] -= preemphasis * x[0]
+  int64_t n_fft = 2048;       ///< even
+  int64_t hop_length = 512;   ///< samples between frames
+  std::vector<float> window;  ///< as many as are read for a frame, at most n_fft; zeros fill the rest
+  bool remove_dc = false;     ///< subtract a frame's mean
+  float preemphasis = 0;      ///< then x[i] -= preemphasis * x[i - 1], and x[0] -= preemphasis * x[0]
   SpectrumKind kind = SpectrumKind::kPower;
   std::optional<MelFilterbank> mel;
   LogScale log;

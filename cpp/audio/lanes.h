@@ -80,9 +80,15 @@ struct Lane {
   }
 
   // For tables, where speed does not matter: computed in double.
-  friend Lane exp(Lane a) { return each(a, [](double x) { return std::exp(x); }); }
-  friend Lane cos(Lane a) { return each(a, [](double x) { return std::cos(x); }); }
-  friend Lane sin(Lane a) { return each(a, [](double x) { return std::sin(x); }); }
+  friend Lane exp(Lane a) {
+    return each(a, [](double x) { return std::exp(x); });
+  }
+  friend Lane cos(Lane a) {
+    return each(a, [](double x) { return std::cos(x); });
+  }
+  friend Lane sin(Lane a) {
+    return each(a, [](double x) { return std::sin(x); });
+  }
 
   /// Natural logarithm to about one unit in the last place, for zero (-Inf), subnormal and infinite numbers too; a
   /// negative number or NaN gives NaN. S. L. Moshier's Cephes, logf: with x = m * 2^e, sqrt(1/2) <= m < sqrt(2), and

@@ -20,8 +20,8 @@ struct MelOptions {
   double fmin = 0;      ///< Hz
   double fmax = 22050;  ///< Hz
   MelScale scale = MelScale::kSlaney;
-  bool area_norm = true;        ///< each filter of unit area over Hz ("slaney" norm), else of unit height
-  bool linear_in_mel = false;   ///< triangles with straight sides over mel (Kaldi, TensorFlow), else over Hz
+  bool area_norm = true;       ///< each filter of unit area over Hz ("slaney" norm), else of unit height
+  bool linear_in_mel = false;  ///< triangles with straight sides over mel (Kaldi, TensorFlow), else over Hz
 };
 
 double hz_to_mel(double hz, MelScale scale);

@@ -28,9 +28,8 @@ constexpr Names<PadMode, 5> kPadModes{{{"constant", PadMode::kConstant},
                                        {"symmetric", PadMode::kSymmetric},
                                        {"edge", PadMode::kEdge},
                                        {"wrap", PadMode::kWrap}}};
-constexpr Names<SpectrumKind, 3> kKinds{{{"complex", SpectrumKind::kComplex},
-                                         {"magnitude", SpectrumKind::kMagnitude},
-                                         {"power", SpectrumKind::kPower}}};
+constexpr Names<SpectrumKind, 3> kKinds{
+    {{"complex", SpectrumKind::kComplex}, {"magnitude", SpectrumKind::kMagnitude}, {"power", SpectrumKind::kPower}}};
 constexpr Names<MelScale, 2> kMelScales{{{"slaney", MelScale::kSlaney}, {"htk", MelScale::kHtk}}};
 constexpr Names<LogKind, 5> kLogs{{{"none", LogKind::kNone},
                                    {"db", LogKind::kDecibels},
@@ -116,12 +115,13 @@ void bind_spectrogram(py::module_& module) {
           "isa", [](const Spectrogram& self) { return isa_name(self.isa()); }, "Instruction set in use.")
       .def("num_frames", &Spectrogram::num_frames, py::arg("num_samples"), "Frames of a clip of that many samples.")
       .def("transform", &transform, py::arg("clips"), py::kw_only(), py::arg("num_threads"),
-           "(clips, samples) -> (clips, rows, frames); of complex spectra a bin's real and imaginary parts are two rows.")
+           "(clips, samples) -> (clips, rows, frames); of complex spectra a bin's real and imaginary parts are two "
+           "rows.")
       .def(
           "transform_files",
           [](const Spectrogram& self, const std::vector<std::string>& paths, int64_t num_samples, int num_threads) {
-            auto rows = new_array<float>(
-                {static_cast<int64_t>(paths.size()), self.num_rows(), self.num_frames(num_samples)});
+            auto rows =
+                new_array<float>({static_cast<int64_t>(paths.size()), self.num_rows(), self.num_frames(num_samples)});
             float* target = rows.mutable_data();
             std::vector<FailedClip> failed;
             {

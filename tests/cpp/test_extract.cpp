@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <string>
 #include <vector>
 
 #include "audio/resample.h"
 #include "expect.h"
+#include "spectrogram_options.h"
 #include "wav_bytes.h"
 
 namespace siamaudio {
@@ -16,39 +16,20 @@ namespace {
 
 using Extract = FolderTest;
 
-const LogMelOptions kOptions{.sample_rate = 8000, .n_fft = 64, .hop_length = 16, .num_mels = 12};
+SpectrogramOptions options() {
+  return log_mel_options({.sample_rate = 8000, .n_fft = 64, .num_mels = 12, .fmax = 4000}, 16);
+}
 constexpr float kUntouched = 12345;
 
 /// One clip after another.
-std::vector<float> transform_one_by_one(const LogMel& log_mel, const std::vector<std::vector<float>>& clips) {
+std::vector<float> transform_one_by_one(const Spectrogram& spectrogram, const std::vector<std::vector<float>>& clips) {
   std::vector<float> all;
   for (const auto& clip : clips) {
-    LogMel::Workspace workspace(log_mel);
-    std::vector<float> decibels(static_cast<size_t>(12 * kOptions.num_frames(static_cast<int64_t>(clip.size()))));
-    log_mel.transform(clip, decibels.data(), workspace);
-    all.insert(all.end(), decibels.begin(), decibels.end());
+    std::vector<float> rows(static_cast<size_t>(12 * spectrogram.num_frames(static_cast<int64_t>(clip.size()))));
+    EXPECT_TRUE(spectrogram.transform(clip, rows.data()));
+    all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;
-}
-
-TEST(TransformClips, GivesWhatEachClipGivesAloneOnAnyNumberOfThreads) {
-  const LogMel log_mel(kOptions);
-  for (const int64_t num_clips : {0, 1, 2, 7}) {
-    for (const int64_t num_samples : {0, 1, 100}) {
-      std::vector<std::vector<float>> clips;
-      std::vector<float> samples;
-      for (int64_t clip = 0; clip < num_clips; ++clip) {
-        clips.push_back(noise(num_samples, static_cast<uint64_t>(clip)));
-        samples.insert(samples.end(), clips.back().begin(), clips.back().end());
-      }
-      const auto expected = transform_one_by_one(log_mel, clips);
-      for (const int num_threads : {0, 1, 3}) {
-        std::vector<float> decibels(expected.size(), kUntouched);
-        transform_clips(log_mel, samples.data(), num_clips, num_samples, decibels.data(), num_threads, {});
-        EXPECT_EQ(decibels, expected) << num_clips << " clips of " << num_samples << ", " << num_threads << " threads";
-      }
-    }
-  }
 }
 
 TEST_F(Extract, MixesResamplesAndFitsEachFile) {
@@ -70,13 +51,13 @@ TEST_F(Extract, MixesResamplesAndFitsEachFile) {
   std::vector<float> padded(mono.begin(), mono.begin() + 30);
   padded.resize(kNumSamples);
   const auto faster = resample(std::span(mono).first(150), 4000, 8000);
-  const LogMel log_mel(kOptions);
-  const auto expected = transform_one_by_one(log_mel, {cut, cut, padded, faster});
+  const Spectrogram spectrogram(options());
+  const auto expected = transform_one_by_one(spectrogram, {cut, cut, padded, faster});
 
   for (const int num_threads : {1, 4}) {
-    std::vector<float> decibels(expected.size(), kUntouched);
-    EXPECT_TRUE(transform_files(log_mel, paths, kNumSamples, decibels.data(), num_threads, {}).empty());
-    EXPECT_EQ(decibels, expected) << num_threads << " threads";
+    std::vector<float> rows(expected.size(), kUntouched);
+    EXPECT_TRUE(transform_files(spectrogram, paths, kNumSamples, rows.data(), num_threads, {}).empty());
+    EXPECT_EQ(rows, expected) << num_threads << " threads";
   }
 }
 
@@ -84,11 +65,11 @@ TEST_F(Extract, ReportsTheClipsThatFailAndLeavesTheirPlacesAlone) {
   const auto good = write("good.wav", wav({}, pcm({100, 200, 300}, 2)));
   const std::vector<std::string> paths{path("absent.wav"), good, write("text.wav", "no sound"), good,
                                        write("silent.wav", wav({}, ""))};
-  const LogMel log_mel(kOptions);
+  const Spectrogram spectrogram(options());
   constexpr int64_t kNumSamples = 40;
-  const auto clip_size = static_cast<size_t>(12 * kOptions.num_frames(kNumSamples));
-  std::vector<float> decibels(paths.size() * clip_size, kUntouched);
-  const auto failed = transform_files(log_mel, paths, kNumSamples, decibels.data(), 3, {});
+  const auto clip_size = static_cast<size_t>(12 * spectrogram.num_frames(kNumSamples));
+  std::vector<float> rows(paths.size() * clip_size, kUntouched);
+  const auto failed = transform_files(spectrogram, paths, kNumSamples, rows.data(), 3, {});
 
   ASSERT_EQ(failed.size(), 3U);
   for (size_t i = 0; i < 3; ++i) {
@@ -97,20 +78,10 @@ TEST_F(Extract, ReportsTheClipsThatFailAndLeavesTheirPlacesAlone) {
     EXPECT_FALSE(failed[i].reason.empty());
   }
   for (size_t clip = 0; clip < paths.size(); ++clip) {
-    const auto begin = decibels.begin() + static_cast<std::ptrdiff_t>(clip * clip_size);
+    const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(clip * clip_size);
     const auto num_untouched = std::count(begin, begin + static_cast<std::ptrdiff_t>(clip_size), kUntouched);
     EXPECT_EQ(num_untouched, clip % 2 == 0 ? static_cast<std::ptrdiff_t>(clip_size) : 0) << "clip " << clip;
   }
-}
-
-TEST_F(Extract, CanBeInterrupted) {
-  const LogMel log_mel(kOptions);
-  constexpr int64_t kNumSamples = 2000000;  // some 100 ms a clip: the loop polls every 50 ms
-  const std::vector<float> samples(kNumSamples);
-  std::vector<float> decibels(static_cast<size_t>(12 * kOptions.num_frames(kNumSamples)));
-  EXPECT_THROW(
-      transform_clips(log_mel, samples.data(), 1, kNumSamples, decibels.data(), 1, [] { throw Interrupted(); }),
-      Interrupted);
 }
 
 }  // namespace

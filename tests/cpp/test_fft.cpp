@@ -29,13 +29,24 @@ std::vector<double> naive_power(const std::vector<float>& frame) {
   return power;
 }
 
+std::vector<float> power_of(RealFft<float>& fft, const std::vector<float>& frame) {
+  std::vector<float> power(fft.num_bins(), -1.0F);
+  fft.transform(frame.data(), [&](size_t bin, float real, float imaginary) {
+    EXPECT_EQ(power[bin], -1.0F) << "bin " << bin << " twice";
+    power[bin] = real * real + imaginary * imaginary;
+  });
+  return power;
+}
+
+std::vector<float> power_of(const std::vector<float>& frame) {
+  RealFft<float> fft(frame.size());
+  return power_of(fft, frame);
+}
+
 /// An FFT's rounding errors grow with log2(size) and reach every bin in proportion to the norm of the whole spectrum,
 /// which is sqrt(size) times that of the frame (Higham, Accuracy and Stability, section 24.1).
 void expect_power(const std::vector<float>& frame, const std::string& what) {
-  std::vector<float> power(frame.size() / 2 + 1, -1.0F);
-  RealFft fft(frame.size());
-  fft.power(frame.data(), power.data());
-
+  const auto power = power_of(frame);
   const auto size = static_cast<double>(frame.size());
   const double energy = std::inner_product(frame.begin(), frame.end(), frame.begin(), 0.0);
   const double error = 2 * std::numeric_limits<float>::epsilon() * (std::log2(size) + 1) * std::sqrt(size * energy);
@@ -66,8 +77,7 @@ TEST(RealFft, PutsAConstantIntoTheFirstBin) {
   for (const int64_t size : kSizes) {
     const std::vector<float> frame(static_cast<size_t>(size), 0.25F);
     expect_power(frame, "constant");
-    std::vector<float> power(frame.size() / 2 + 1);
-    RealFft(frame.size()).power(frame.data(), power.data());
+    const auto power = power_of(frame);
     EXPECT_FLOAT_EQ(power[0], static_cast<float>(size * size) / 16);
   }
 }
@@ -77,22 +87,29 @@ TEST(RealFft, PutsTheNyquistToneIntoTheLastBin) {
     std::vector<float> frame(static_cast<size_t>(size));
     for (size_t i = 0; i < frame.size(); ++i) frame[i] = i % 2 == 0 ? 1.0F : -1.0F;
     expect_power(frame, "Nyquist tone");
-    std::vector<float> power(frame.size() / 2 + 1);
-    RealFft(frame.size()).power(frame.data(), power.data());
+    const auto power = power_of(frame);
     EXPECT_FLOAT_EQ(power.back(), static_cast<float>(size * size));
   }
 }
 
 TEST(RealFft, KeepsNothingFromFrameToFrame) {
-  RealFft fft(100);
-  std::vector<float> first(51);
-  std::vector<float> second(51);
+  RealFft<float> fft(100);
   const auto frame = noise(100, 1);
-  fft.power(frame.data(), first.data());
-  fft.power(noise(100, 2).data(), second.data());
-  EXPECT_NE(first, second);
-  fft.power(frame.data(), second.data());
-  EXPECT_EQ(first, second);
+  const auto first = power_of(fft, frame);
+  EXPECT_NE(power_of(fft, noise(100, 2)), first);
+  EXPECT_EQ(power_of(fft, frame), first);
+}
+
+TEST(RealFft, GivesRealAndImaginaryPartsOfTheDefinition) {
+  const auto frame = noise(28, 4);
+  RealFft<float> fft(28);
+  fft.transform(frame.data(), [&](size_t bin, float real, float imaginary) {
+    std::complex<double> sum = 0;
+    for (size_t i = 0; i < frame.size(); ++i)
+      sum += static_cast<double>(frame[i]) * std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(bin * i) / 28);
+    EXPECT_NEAR(real, sum.real(), 1e-5);
+    EXPECT_NEAR(imaginary, sum.imag(), 1e-5);
+  });
 }
 
 }  // namespace

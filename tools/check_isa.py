@@ -1,0 +1,42 @@
+"""Check that the kernels for wider instruction sets share no code with the rest of the program.
+
+Of a template or inline function that several source files compile, the linker keeps one copy. Were that one compiled
+for AVX-512, the program would die on processors without it. So whatever the kernels' files define for the linker to
+share must be of their own lane width, which no other file uses.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+WIDTHS = {"avx2": 8, "avx512": 16}
+
+
+def shared_code(archive: str) -> list[str]:
+    """Weak functions of an archive's members that are not templates over the member's own lane width."""
+    listing = subprocess.run(["nm", "--defined-only", archive], check=True, capture_output=True, text=True).stdout
+    found: list[str] = []
+    member, width = "", 0
+    for line in listing.splitlines():
+        if match := re.match(r".*frame_kernel_(\w+)\.cpp.*:$", line):
+            member, width = match[1], WIDTHS[match[1]]
+        elif (fields := line.split()) and fields[-2:-1] == ["W"] and f"ILi{width}E" not in fields[-1]:
+            found.append(f"{member}: {fields[-1]}")
+    if not member:
+        raise SystemExit(f"{archive} holds no kernels")
+    return found
+
+
+def main() -> None:
+    if shutil.which("nm") is None:
+        raise SystemExit("nm is missing: apt-get install binutils")
+    found = shared_code(sys.argv[1])
+    if found:
+        raise SystemExit("code that the linker may give to every processor:\n" + "\n".join(found))
+
+
+if __name__ == "__main__":
+    main()
