@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string>
 
 #include "base/errors.h"
@@ -113,16 +114,18 @@ class Spectrogram::Borrowed {
 };
 
 Spectrogram::Spectrogram(SpectrogramOptions options)
-    : options_(std::move(options)), tables_(make_tables(options_)), isa_(chosen_isa()) {}
+    : options_(std::move(options)), tables_(make_tables(options_)), isa_(chosen_isa()) {
+  Borrowed workspace(*this);
+  num_lanes_ = (*workspace).kernel->num_lanes();
+}
 
 std::vector<int64_t> Spectrogram::transform(const float* clips, int64_t num_clips, int64_t num_samples, float* rows,
                                             int num_threads, const Poll& poll) const {
   const int64_t num_frames = options_.framing.num_frames(num_samples);
   if (num_clips == 0 || num_frames == 0) return {};
   num_threads = resolve_num_threads(num_threads);
-  const int64_t num_lanes = Borrowed(*this).operator*().kernel->num_lanes();
   const int64_t share = (num_clips * num_frames + num_threads - 1) / num_threads;
-  const int64_t frames_a_piece = std::clamp(share, kMinRun * num_lanes, kMaxRun * num_lanes);
+  const int64_t frames_a_piece = std::clamp(share, kMinRun * num_lanes_, kMaxRun * num_lanes_);
   const int64_t pieces_a_clip = (num_frames + frames_a_piece - 1) / frames_a_piece;
   const int64_t num_pieces = num_clips * pieces_a_clip;
   const int64_t clip_size = num_rows() * num_frames;
@@ -137,16 +140,13 @@ std::vector<int64_t> Spectrogram::transform(const float* clips, int64_t num_clip
     const int64_t end = num_frames * (piece + 1) / pieces_a_clip;
     float* target = rows + clip * clip_size;
     loudest[static_cast<size_t>(index)] =
-        transform_frames({clips + clip * num_samples, static_cast<size_t>(num_samples)}, begin, end - begin,
+        transform_frames({clips + clip * num_samples, static_cast<size_t>(num_samples)}, 0, begin, end - begin,
                          target + begin, num_frames, workspace);
     // Whoever does a clip's last piece finishes the clip, while it is still in the cache.
     if (num_done[static_cast<size_t>(clip)].fetch_add(1) + 1 != pieces_a_clip) return;
     float clip_loudest = -std::numeric_limits<float>::infinity();
-    for (int64_t i = clip * pieces_a_clip; i < (clip + 1) * pieces_a_clip; ++i) {
-      const float value = loudest[static_cast<size_t>(i)];
-      if (!(value <= clip_loudest)) clip_loudest = value;
-      if (std::isnan(value)) break;
-    }
+    for (int64_t i = clip * pieces_a_clip; i < (clip + 1) * pieces_a_clip; ++i)
+      clip_loudest = larger_or_nan(clip_loudest, loudest[static_cast<size_t>(i)]);
     is_finite[static_cast<size_t>(clip)] = static_cast<char>(finish(target, clip_size, clip_loudest));
   };
 
@@ -174,9 +174,28 @@ bool Spectrogram::transform(std::span<const float> clip, float* rows) const {
   return transform(clip.data(), 1, static_cast<int64_t>(clip.size()), rows, 1).empty();
 }
 
-/// Returns the largest value, NaN where one is not finite.
-float Spectrogram::transform_frames(std::span<const float> clip, int64_t first_frame, int64_t num_frames, float* rows,
-                                    int64_t stride, Workspace& workspace) const {
+float Spectrogram::transform_frames(std::span<const float> samples, int64_t origin, int64_t first_frame,
+                                    int64_t num_frames, float* rows, int64_t stride, int num_threads,
+                                    const Poll& poll) const {
+  const int64_t frames_a_piece = kMaxRun * num_lanes_;
+  const int64_t num_pieces = (num_frames + frames_a_piece - 1) / frames_a_piece;
+  std::vector<float> loudest(static_cast<size_t>(num_pieces));
+  const auto body = [&](int64_t piece, int /*worker*/) {
+    const int64_t begin = num_frames * piece / num_pieces;
+    const int64_t end = num_frames * (piece + 1) / num_pieces;
+    Borrowed workspace(*this);
+    loudest[static_cast<size_t>(piece)] =
+        transform_frames(samples, origin, first_frame + begin, end - begin, rows + begin, stride, *workspace);
+  };
+  if (num_threads == 1)
+    for (int64_t piece = 0; piece < num_pieces; ++piece) body(piece, 0);
+  else
+    parallel_for(num_pieces, num_threads, body, poll);
+  return std::accumulate(loudest.begin(), loudest.end(), -std::numeric_limits<float>::infinity(), larger_or_nan);
+}
+
+float Spectrogram::transform_frames(std::span<const float> samples, int64_t origin, int64_t first_frame,
+                                    int64_t num_frames, float* rows, int64_t stride, Workspace& workspace) const {
   const Framing& framing = options_.framing;
   const int64_t num_lanes = workspace.kernel->num_lanes();
   const int64_t run_length = (num_frames + num_lanes - 1) / num_lanes;
@@ -184,9 +203,9 @@ float Spectrogram::transform_frames(std::span<const float> clip, int64_t first_f
 
   // Lanes read the clip in place, but for the few that reach beyond its ends, and those past the last frame, which
   // read what the first lane reads.
-  const auto start_of = [&](int64_t lane) { return framing.start(first_frame + lane * run_length); };
+  const auto start_of = [&](int64_t lane) { return framing.start(first_frame + lane * run_length) - origin; };
   const auto is_inside = [&](int64_t start) {
-    return start >= 0 && start + num_samples <= static_cast<int64_t>(clip.size());
+    return start >= 0 && start + num_samples <= static_cast<int64_t>(samples.size());
   };
   int64_t num_padded = 0;
   for (int64_t lane = 0; lane * run_length < num_frames && lane < num_lanes; ++lane)
@@ -200,9 +219,9 @@ float Spectrogram::transform_frames(std::span<const float> clip, int64_t first_f
     if (lane * run_length >= num_frames) {
       source = workspace.lanes[0];
     } else if (is_inside(start)) {
-      source = clip.data() + start;
+      source = samples.data() + start;
     } else {
-      read_padded(clip, framing.pad_mode, start, num_samples, padded);
+      read_padded(samples, framing.pad_mode, start, num_samples, padded);
       source = padded;
       padded += num_samples;
     }
@@ -210,7 +229,6 @@ float Spectrogram::transform_frames(std::span<const float> clip, int64_t first_f
   return workspace.kernel->transform(workspace.lanes.data(), run_length, num_frames, rows, stride);
 }
 
-/// What a clip's largest value decides. Returns false where the clip holds values that are not finite.
 bool Spectrogram::finish(float* rows, int64_t num_values, float loudest) const {
   if (!std::isfinite(loudest)) return false;
   const LogScale& log = options_.log;

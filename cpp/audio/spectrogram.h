@@ -32,6 +32,9 @@ struct SpectrogramOptions {
 /// Throws ParameterError where an option has no meaning.
 void check(const SpectrogramOptions& options);
 
+/// The larger of two, or NaN where one of them is.
+inline float larger_or_nan(float a, float b) { return a >= b || a != a ? a : b; }
+
 /// The tables of one set of options, shared by all threads, and the transform of clips.
 class Spectrogram {
  public:
@@ -54,6 +57,8 @@ class Spectrogram {
   bool transform(std::span<const float> clip, float* rows) const;
 
  private:
+  friend class SpectrogramStream;
+
   /// Buffers of one thread.
   struct Workspace {
     std::unique_ptr<FrameKernel> kernel;
@@ -62,13 +67,20 @@ class Spectrogram {
   };
   class Borrowed;
 
-  float transform_frames(std::span<const float> clip, int64_t first_frame, int64_t num_frames, float* rows,
-                         int64_t stride, Workspace& workspace) const;
+  /// Frames [first_frame, first_frame + num_frames) of a clip of which `samples` are those from `origin` on, into the
+  /// columns of `rows`. Neither top_db nor a clip's own reference is applied yet: finish() does that, when the clip's
+  /// largest value is known. Both transforms return the largest value, NaN where one is not finite.
+  float transform_frames(std::span<const float> samples, int64_t origin, int64_t first_frame, int64_t num_frames,
+                         float* rows, int64_t stride, Workspace& workspace) const;
+  float transform_frames(std::span<const float> samples, int64_t origin, int64_t first_frame, int64_t num_frames,
+                         float* rows, int64_t stride, int num_threads, const Poll& poll) const;
+  /// Returns false where the clip holds values that are not finite.
   bool finish(float* rows, int64_t num_values, float loudest) const;
 
   SpectrogramOptions options_;
   FrameTables tables_;
   Isa isa_;
+  int64_t num_lanes_ = 0;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Workspace>> idle_;  ///< kept from call to call
 };
