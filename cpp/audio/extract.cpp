@@ -19,6 +19,9 @@ std::vector<LogMel::Workspace> make_workspaces(const LogMel& log_mel, int num_th
 std::vector<float> read_clip(const std::string& path, double sample_rate, int64_t num_samples) {
   const double duration_seconds = static_cast<double>(num_samples) / sample_rate;
   Audio audio = read_audio(path, {.offset_seconds = 0, .duration_seconds = duration_seconds, .mono = true});
+  if (!can_resample(audio.sample_rate, sample_rate))
+    throw AudioError(path, "has a sample rate of " + std::to_string(audio.sample_rate) + " Hz, too far from " +
+                               std::to_string(sample_rate) + " Hz to be resampled");
   return resample(audio.samples, audio.sample_rate, sample_rate);
 }
 
