@@ -9,6 +9,7 @@
 #include <limits>
 #include <string_view>
 
+#include "audio/resample.h"
 #include "base/errors.h"
 
 namespace siamaudio {
@@ -140,6 +141,16 @@ int64_t frames_in(double seconds, int sample_rate) {
   return frames < 9e18 ? static_cast<int64_t>(frames) : std::numeric_limits<int64_t>::max();
 }
 
+/// (frames, channels) as (channels, frames).
+std::vector<float> separate(const std::vector<float>& interleaved, size_t num_channels) {
+  const size_t num_frames = interleaved.size() / num_channels;
+  std::vector<float> channels(interleaved.size());
+  for (size_t frame = 0; frame < num_frames; ++frame)
+    for (size_t channel = 0; channel < num_channels; ++channel)
+      channels[channel * num_frames + frame] = interleaved[frame * num_channels + channel];
+  return channels;
+}
+
 }  // namespace
 
 // ---- AudioReader
@@ -211,19 +222,27 @@ struct AudioReader::Decoder {
     return block.data();
   }
 
-  /// Moves on by `num_frames` from the beginning. What an MP3 or Opus frame decodes to depends on the frames before
-  /// it, which libsndfile's seek does not look at, or too few of them: there the frames are decoded and dropped.
-  void skip(int64_t num_frames) {
-    if (container != SF_FORMAT_MPEG && codec != SF_FORMAT_OPUS) {
-      const sf_count_t position = sf_seek(file.get(), num_frames, SF_SEEK_SET);
+  /// How far libsndfile's own seek can be trusted to go towards a frame; the rest of the way is decoded and dropped.
+  int64_t seekable(int64_t frame) const {
+    // What a frame of these decodes to depends on many frames before it, which seek does not look at.
+    if (container == SF_FORMAT_MPEG || codec == SF_FORMAT_OPUS) return 0;
+    // In the last page, which may be cut anywhere, seek counts wrongly. A page has at most 255 packets of up to 4096.
+    if (codec == SF_FORMAT_VORBIS) return std::clamp<int64_t>(info.num_frames - 255 * 4096, 0, frame);
+    return frame;
+  }
+
+  /// Goes from the first frame to another.
+  void skip_to(int64_t frame) {
+    const int64_t start = seekable(frame);
+    if (start > 0) {
+      const sf_count_t position = sf_seek(file.get(), start, SF_SEEK_SET);
       stream.rethrow();
-      if (position != num_frames) throw AudioError(name(), "cannot be positioned at the offset");
-      return;
+      if (position != start) throw AudioError(name(), "cannot be positioned at the offset");
     }
-    while (num_frames > 0) {
-      const int64_t num_dropped = decode(block_buffer(), std::min(kBlockFrames, num_frames));
+    for (int64_t remaining_frames = frame - start; remaining_frames > 0;) {
+      const int64_t num_dropped = decode(block_buffer(), std::min(kBlockFrames, remaining_frames));
       if (num_dropped == 0) break;
-      num_frames -= num_dropped;
+      remaining_frames -= num_dropped;
     }
   }
 
@@ -252,7 +271,7 @@ AudioReader::AudioReader(std::unique_ptr<ByteSource> source, const ReadOptions& 
   if (options.offset_seconds > 0) {
     const int64_t offset = frames_in(options.offset_seconds, header.sample_rate);
     if (offset >= header.num_frames) decoder_->remaining = 0;
-    if (decoder_->remaining > 0 && offset > 0) decoder_->skip(offset);
+    if (decoder_->remaining > 0 && offset > 0) decoder_->skip_to(offset);
     decoder_->remaining = std::min(decoder_->remaining, header.num_frames - std::min(offset, header.num_frames));
   }
   decoder_->remaining = std::min(decoder_->remaining, header.num_frames);
@@ -303,23 +322,36 @@ std::vector<float> AudioReader::read_all() {
 
 AudioInfo audio_info(std::unique_ptr<ByteSource> source) { return AudioReader(std::move(source), {}).info(); }
 
-Audio read_audio(std::unique_ptr<ByteSource> source, const ReadOptions& options) {
+Audio read_audio(std::unique_ptr<ByteSource> source, const ReadOptions& options, double sample_rate) {
+  const std::string name = source->name();
   AudioReader reader(std::move(source), options);
-  std::vector<float> interleaved = reader.read_all();
-  Audio audio{.samples = {}, .sample_rate = reader.info().sample_rate, .num_channels = reader.num_values()};
-  if (audio.num_channels == 1) {
-    audio.samples = std::move(interleaved);
-    return audio;
+  const double own_rate = reader.info().sample_rate;
+  const bool resamples = sample_rate > 0 && sample_rate != own_rate;
+  if (resamples && !can_resample(own_rate, sample_rate))
+    throw AudioError(name, "has a sample rate of " + std::to_string(reader.info().sample_rate) +
+                               " Hz, too far from the " + std::to_string(std::llround(sample_rate)) +
+                               " Hz to resample to");
+
+  Audio audio{
+      .samples = reader.read_all(), .sample_rate = reader.info().sample_rate, .num_channels = reader.num_values()};
+  if (audio.num_channels > 1) audio.samples = separate(audio.samples, static_cast<size_t>(audio.num_channels));
+  if (!resamples) return audio;
+
+  const size_t num_frames = audio.samples.size() / static_cast<size_t>(audio.num_channels);
+  std::vector<float> resampled;
+  resampled.reserve(static_cast<size_t>(audio.num_channels) *
+                    static_cast<size_t>(resampled_length(static_cast<int64_t>(num_frames), own_rate, sample_rate)));
+  Resampler resampler(own_rate, sample_rate);
+  for (size_t channel = 0; channel < static_cast<size_t>(audio.num_channels); ++channel) {
+    resampler.push({audio.samples.data() + channel * num_frames, num_frames}, resampled);
+    resampler.flush(resampled);
   }
-  const auto num_channels = static_cast<size_t>(audio.num_channels);
-  const size_t num_frames = interleaved.size() / num_channels;
-  audio.samples.resize(interleaved.size());
-  for (size_t frame = 0; frame < num_frames; ++frame)
-    for (size_t channel = 0; channel < num_channels; ++channel)
-      audio.samples[channel * num_frames + frame] = interleaved[frame * num_channels + channel];
+  audio.samples = std::move(resampled);
   return audio;
 }
 
-Audio read_audio(const std::string& path, const ReadOptions& options) { return read_audio(open_file(path), options); }
+Audio read_audio(const std::string& path, const ReadOptions& options, double sample_rate) {
+  return read_audio(open_file(path), options, sample_rate);
+}
 
 }  // namespace siamaudio

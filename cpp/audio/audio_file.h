@@ -22,7 +22,7 @@ struct AudioInfo {
 /// taken as they are, NaN and infinities among them.
 struct Audio {
   std::vector<float> samples;  ///< (num_channels, frames), channel after channel
-  int sample_rate = 0;         ///< Hz
+  int sample_rate = 0;         ///< Hz, of the file; resampled samples have the rate that was asked for
   int num_channels = 0;
 };
 
@@ -37,7 +37,8 @@ struct ReadOptions {
 ///
 /// Accepted: WAV and RF64 (PCM, float, A-law, mu-law), FLAC, OGG (Vorbis, Opus), MP3, AIFF, AU and CAF (PCM, float).
 /// libsndfile's other codecs are refused: some of them read out of bounds. A range that reaches past the end is cut
-/// there; one that starts past the end is empty. What is before it is not decoded, but for MP3 and Opus.
+/// there; one that starts past the end is empty. What is before it is not decoded, but for MP3 and Opus, and for the
+/// last million frames of Vorbis.
 class AudioReader {
  public:
   /// Reads the header and goes to the offset. Throws AudioError, and what the source throws.
@@ -65,8 +66,9 @@ class AudioReader {
 /// Reads the header only. Throws AudioError, and what the source throws.
 AudioInfo audio_info(std::unique_ptr<ByteSource> source);
 
-/// Decodes the whole range, as AudioReader does.
-Audio read_audio(std::unique_ptr<ByteSource> source, const ReadOptions& options);
-Audio read_audio(const std::string& path, const ReadOptions& options);
+/// Decodes the whole range, and resamples it where `sample_rate` is above 0 Hz. Throws as AudioReader does, and
+/// AudioError where can_resample() says no.
+Audio read_audio(std::unique_ptr<ByteSource> source, const ReadOptions& options, double sample_rate = 0);
+Audio read_audio(const std::string& path, const ReadOptions& options, double sample_rate = 0);
 
 }  // namespace siamaudio

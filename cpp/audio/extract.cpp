@@ -4,7 +4,6 @@
 #include <mutex>
 
 #include "audio/audio_file.h"
-#include "audio/resample.h"
 #include "base/errors.h"
 #include "base/parallel.h"
 
@@ -18,11 +17,8 @@ std::vector<LogMel::Workspace> make_workspaces(const LogMel& log_mel, int num_th
 /// At most `num_samples` at the wanted rate: no more of the file is decoded than that needs.
 std::vector<float> read_clip(const std::string& path, double sample_rate, int64_t num_samples) {
   const double duration_seconds = static_cast<double>(num_samples) / sample_rate;
-  Audio audio = read_audio(path, {.offset_seconds = 0, .duration_seconds = duration_seconds, .mono = true});
-  if (!can_resample(audio.sample_rate, sample_rate))
-    throw AudioError(path, "has a sample rate of " + std::to_string(audio.sample_rate) + " Hz, too far from " +
-                               std::to_string(sample_rate) + " Hz to be resampled");
-  return resample(audio.samples, audio.sample_rate, sample_rate);
+  return read_audio(path, {.offset_seconds = 0, .duration_seconds = duration_seconds, .mono = true}, sample_rate)
+      .samples;
 }
 
 }  // namespace

@@ -81,13 +81,14 @@ std::unique_ptr<ByteSource> open_source(const py::object& source) {
 void bind_audio_file(py::module_& module) {
   module.def(
       "read_audio",
-      [](const py::object& source, double offset_seconds, double duration_seconds, bool mono) {
+      [](const py::object& source, double offset_seconds, double duration_seconds, bool mono, double sample_rate) {
         auto bytes = open_source(source);
         Audio audio;
         {
           const py::gil_scoped_release release;
           audio = read_audio(std::move(bytes),
-                             {.offset_seconds = offset_seconds, .duration_seconds = duration_seconds, .mono = mono});
+                             {.offset_seconds = offset_seconds, .duration_seconds = duration_seconds, .mono = mono},
+                             sample_rate);
         }
         const auto num_samples = static_cast<int64_t>(audio.samples.size());
         const std::vector<int64_t> shape =
@@ -96,8 +97,11 @@ void bind_audio_file(py::module_& module) {
         return py::make_tuple(to_array(std::move(audio.samples), shape), audio.sample_rate);
       },
       py::arg("source"), py::kw_only(), py::arg("offset_seconds"), py::arg("duration_seconds"), py::arg("mono"),
-      "(samples, sample rate); samples (frames,) when mono, else (channels, frames). A negative duration reads to the "
-      "end. The source is a path, a contiguous buffer, or a binary file object with read, seek and tell.");
+      py::arg("sample_rate"),
+      "(samples, the file's own sample rate); samples (frames,) when mono, else (channels, frames). A negative "
+      "duration reads to the "
+      "end, a sample rate of 0 does not resample. The source is a path, a contiguous buffer, or a binary file object "
+      "with read, seek and tell.");
 
   module.def(
       "audio_info",
