@@ -4,7 +4,6 @@
 #include <mutex>
 
 #include "audio/audio_file.h"
-#include "audio/resample.h"
 #include "base/errors.h"
 #include "base/parallel.h"
 
@@ -14,8 +13,8 @@ namespace {
 /// At most `num_samples` at the wanted rate: no more of the file is decoded than that needs.
 std::vector<float> read_clip(const std::string& path, double sample_rate, int64_t num_samples) {
   const double duration_seconds = static_cast<double>(num_samples) / sample_rate;
-  Audio audio = read_audio(path, {.offset_seconds = 0, .duration_seconds = duration_seconds, .mono = true});
-  return resample(audio.samples, audio.sample_rate, sample_rate);
+  return read_audio(path, {.offset_seconds = 0, .duration_seconds = duration_seconds, .mono = true}, sample_rate)
+      .samples;
 }
 
 }  // namespace

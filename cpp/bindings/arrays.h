@@ -4,6 +4,8 @@
 #include <pybind11/numpy.h>
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace siamaudio {
@@ -22,6 +24,16 @@ pybind11::array_t<T> new_array(const std::vector<int64_t>& shape) {
 template <typename T>
 pybind11::array_t<T> to_array(const std::vector<T>& values) {
   return pybind11::array_t<T>(static_cast<pybind11::ssize_t>(values.size()), values.data());
+}
+
+/// An array that takes over the values of a vector, in C order, without copying them.
+template <typename T>
+pybind11::array_t<T> to_array(std::vector<T>&& values, const std::vector<int64_t>& shape) {
+  auto owner = std::make_unique<std::vector<T>>(std::move(values));
+  const T* data = owner->data();
+  const pybind11::capsule base(owner.get(), [](void* vector) { delete static_cast<std::vector<T>*>(vector); });
+  owner.release();  // NOLINT(bugprone-unused-return-value): the capsule deletes it
+  return pybind11::array_t<T>(std::vector<pybind11::ssize_t>(shape.begin(), shape.end()), data, base);
 }
 
 }  // namespace siamaudio

@@ -27,7 +27,8 @@ void register_errors(py::module_&) {
     } catch (const ParameterError& error) {
       raise("ParameterError", error.parameter, error.received, error.accepted);
     } catch (const AudioError& error) {
-      raise("AudioError", error.path, error.reason);
+      // A path is bytes; those that are no UTF-8 come back as os.fsdecode() gives them.
+      raise("AudioError", py::reinterpret_steal<py::str>(PyUnicode_DecodeFSDefault(error.path.c_str())), error.reason);
     } catch (const TrainingError& error) {
       raise("TrainingError", error.what());
     }

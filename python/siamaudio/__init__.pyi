@@ -1,4 +1,6 @@
 from . import datasets as datasets
+from .audio import AudioInfo as AudioInfo
+from .audio import info as info
 from .audio import load as load
 from .audio import resample as resample
 from .classification import ClassificationResult as ClassificationResult

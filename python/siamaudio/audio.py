@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,45 +13,127 @@ from siamaudio._frontend import audio_core
 from siamaudio.arrays import as_signals
 from siamaudio.errors import ParameterError
 
-__all__ = ["load", "resample"]
+__all__ = ["AudioInfo", "info", "load", "resample"]
 
 
-def load(
-    path: str | os.PathLike[str],
-    *,
-    sr: float | None = None,
-    mono: bool = True,
-    offset: float = 0.0,
-    duration: float | None = None,
-) -> tuple[npt.NDArray[np.float32], float]:
-    """Read an audio file.
+class BinaryFile(Protocol):
+    """What is needed of a file object: as of ``open(path, "rb")`` or `io.BytesIO`."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> object:
+        """Go to a position."""
+        ...
+
+    def tell(self) -> int:
+        """Return the position."""
+        ...
+
+
+Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioInfo:
+    """What the header of an audio file says.
 
     Parameters
     ----------
-    path : path-like
-        WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, AU or CAF file. Other codecs are refused by name.
-    sr : float > 0 or None
-        Sample rate to resample to, in Hz; None keeps the file's own.
-    mono : bool
-        Average the channels.
-    offset : float >= 0
-        Start of the part to read, in seconds.
-    duration : float >= 0 or None
-        Length of the part to read, in seconds; None reads to the end.
+    frames : int
+        Samples a channel. The header's claim: a file that was cut short holds fewer, and for an MP3 file without a
+        Xing or Info tag it is an estimate.
+    sr : int
+        Sample rate in Hz.
+    channels : int
+        Number of channels.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> sa.AudioInfo(frames=66150, sr=44100, channels=2).duration
+    1.5
+    """
+
+    frames: int
+    sr: int
+    channels: int
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sr
+
+
+def info(source: Source) -> AudioInfo:
+    """Read the header of an audio file, and nothing else.
+
+    Parameters
+    ----------
+    source : path-like, bytes-like or binary file object
+        As in `load`.
 
     Returns
     -------
-    y : np.ndarray [shape=(samples,) or (channels, samples), dtype=float32]
-        Full scale is [-1, 1]. Shape (samples,) if `mono`, else (channels, samples).
-    sr : float
-        Sample rate of `y` in Hz.
+    AudioInfo
+        Frames, sample rate, channels and duration.
 
     Raises
     ------
     AudioError
         The file is missing, damaged, or of a format that is not accepted.
     ParameterError
-        An option is out of its range.
+        `source` is nothing that can be read.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> sa.info(sa.datasets.synthetic(2, 2).paths[0])
+    AudioInfo(frames=24000, sr=16000, channels=1)
+    """
+    return AudioInfo(*audio_core.audio_info(_readable(source)))
+
+
+def load(
+    source: Source,
+    *,
+    sr: float | None = None,
+    mono: bool = True,
+    offset: float = 0.0,
+    duration: float | None = None,
+) -> tuple[npt.NDArray[np.float32], float]:
+    """Read audio from a file, from memory or from a file object.
+
+    Parameters
+    ----------
+    source : path-like, bytes-like or binary file object
+        WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, AU or CAF file. Other codecs are refused by name. A file object
+        needs ``read``, ``seek`` and ``tell``; it is read from its first byte, wherever it stands, and stands anywhere
+        afterwards. What it raises passes through.
+    sr : float > 0 or None
+        Sample rate to resample to, in Hz, at most 256 times above or below the file's; None keeps the file's own.
+    mono : bool
+        Average the channels.
+    offset : float >= 0
+        Start of the part to read, in seconds; past the end the result is empty.
+    duration : float >= 0 or None
+        Length of the part to read, in seconds; None reads to the end. A part that reaches past the end is cut there.
+
+    Returns
+    -------
+    y : np.ndarray [shape=(samples,) or (channels, samples), dtype=float32]
+        Full scale is [-1, 1]. Shape (samples,) if `mono`, else (channels, samples). A float file's values are taken as
+        they are, NaN and infinities among them; the samples around these are NaN after resampling.
+    sr : float
+        Sample rate of `y` in Hz.
+
+    Raises
+    ------
+    AudioError
+        The file is missing, damaged, or of a format that is not accepted, or its rate is too far from `sr`.
+    ParameterError
+        An option is out of its range, or `source` is nothing that can be read.
 
     Examples
     --------
@@ -58,21 +142,51 @@ def load(
     >>> y, sr = sa.load(path, sr=8000, duration=1.0)
     >>> y.shape, sr
     ((8000,), 8000)
+    >>> with open(path, "rb") as file:
+    ...     sa.load(file.read())[0].shape
+    (24000,)
     """
     if not offset >= 0:
         raise ParameterError("offset", offset, "0 seconds or more")
     if duration is not None and not duration >= 0:
         raise ParameterError("duration", duration, "0 seconds or more, or None")
+    if sr is not None and not 0 < sr < float("inf"):
+        raise ParameterError("sr", sr, "a sample rate above 0 Hz, or None")
     y, native_sr = audio_core.read_audio(
-        os.fspath(path), offset_seconds=offset, duration_seconds=-1.0 if duration is None else duration, mono=mono
+        _readable(source),
+        offset_seconds=offset,
+        duration_seconds=-1.0 if duration is None else duration,
+        mono=mono,
+        sample_rate=0.0 if sr is None else sr,
     )
-    if sr is None or sr == native_sr:
-        return y, native_sr
-    return resample(y, orig_sr=native_sr, target_sr=sr), sr
+    return y, native_sr if sr is None else sr
+
+
+def _readable(source: Any) -> Any:
+    """Return `source` as the core takes it: a str, a contiguous buffer, or a binary file object."""
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    if isinstance(source, memoryview):
+        return source if source.c_contiguous else source.tobytes()
+    if isinstance(source, bytes | bytearray):
+        return source
+    accepted = "a path, bytes, or a file opened for reading in binary mode that can seek"
+    if not all(callable(getattr(source, name, None)) for name in ("read", "seek", "tell")):
+        raise ParameterError("source", f"an object of type {type(source).__name__}", accepted)
+    if hasattr(source, "seekable") and not source.seekable():
+        raise ParameterError("source", "a file that cannot seek", accepted)
+    if hasattr(source, "readable") and not source.readable():
+        raise ParameterError("source", "a file that is not open for reading", accepted)
+    if isinstance(source.read(0), str):
+        raise ParameterError("source", "a text file", accepted)
+    return source
 
 
 def resample(y: npt.ArrayLike, *, orig_sr: float, target_sr: float) -> npt.NDArray[np.float32]:
     """Change the sample rate of a signal, by libsoxr at quality "HQ".
+
+    Each signal is taken to be silent outside its samples. NaN and infinities make NaN of the samples around them, as
+    far as libsoxr's filters reach.
 
     Parameters
     ----------
@@ -90,7 +204,7 @@ def resample(y: npt.ArrayLike, *, orig_sr: float, target_sr: float) -> npt.NDArr
     Raises
     ------
     ParameterError
-        A sample rate is not above 0, or `y` has no samples axis.
+        A sample rate is not above 0, or they are more than 256 times apart, or `y` has no samples axis.
 
     Examples
     --------

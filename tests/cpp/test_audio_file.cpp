@@ -37,7 +37,7 @@ std::string refusal(const std::string& path, const Call& call) {
 /// Checks that info and samples are refused alike.
 std::string refusal(const std::string& path) {
   const std::string reason = refusal(path, [&] { read_audio(path, {}); });
-  EXPECT_EQ(refusal(path, [&] { audio_info(path); }), reason);
+  EXPECT_EQ(refusal(path, [&] { audio_info(open_file(path)); }), reason);
   return reason;
 }
 
@@ -57,7 +57,7 @@ TEST_F(AudioFile, Pcm16IsDividedByTwoToThe15) {
   EXPECT_EQ(audio.samples, (std::vector<float>{0, 1 / 32768.0F, -1 / 32768.0F, 0.5F, 32767 / 32768.0F, -1}));
   EXPECT_EQ(audio.sample_rate, 44100);
   EXPECT_EQ(audio.num_channels, 1);
-  const AudioInfo info = audio_info(file);
+  const AudioInfo info = audio_info(open_file(file));
   EXPECT_EQ(info.num_frames, 6);
   EXPECT_EQ(info.sample_rate, 44100);
   EXPECT_EQ(info.num_channels, 1);
@@ -179,8 +179,8 @@ TEST_F(AudioFile, ChannelsAreAveragedOrKept) {
   const Audio stereo = read_audio(file, {.mono = false});
   EXPECT_EQ(stereo.num_channels, 2);
   EXPECT_EQ(stereo.samples, (std::vector<float>{0.5F, -1, 1 / 32768.0F, 0, 0.5F, 2 / 32768.0F}));
-  EXPECT_EQ(audio_info(file).num_channels, 2);
-  EXPECT_EQ(audio_info(file).num_frames, 3);
+  EXPECT_EQ(audio_info(open_file(file)).num_channels, 2);
+  EXPECT_EQ(audio_info(open_file(file)).num_frames, 3);
 }
 
 TEST_F(AudioFile, UpTo64ChannelsAreAccepted) {
@@ -235,7 +235,7 @@ TEST_F(AudioFile, PartsAreCutAtTheEndOfTheFile) {
 
 TEST_F(AudioFile, AFileWithoutSamplesIsEmpty) {
   const auto file = write("a.wav", wav({.num_channels = 2}, ""));
-  EXPECT_EQ(audio_info(file).num_frames, 0);
+  EXPECT_EQ(audio_info(open_file(file)).num_frames, 0);
   EXPECT_TRUE(read_audio(file, {}).samples.empty());
   EXPECT_TRUE(read_audio(file, {.mono = false}).samples.empty());
   EXPECT_TRUE(read_audio(file, {.offset_seconds = 1}).samples.empty());
@@ -321,7 +321,7 @@ TEST_F(AudioFile, MemoryFollowsWhatIsThereNotWhatTheHeaderClaims) {
                             big_endian(uint64_t{44100} << 44 | uint64_t{15} << 36 | 0xFFFFFFFFFULL, 8) +
                             Bytes(16, '\0');
   const auto flac = write("claims.flac", "fLaC" + big_endian(0x80000022, 4) + stream_info);
-  EXPECT_EQ(audio_info(flac).num_frames, 0xFFFFFFFFF);
+  EXPECT_EQ(audio_info(open_file(flac)).num_frames, 0xFFFFFFFFF);
   try {
     EXPECT_TRUE(read_audio(flac, {}).samples.empty());
   } catch (const AudioError& error) {
