@@ -2,6 +2,7 @@
 # make test   set up what is missing, then run the C++ and the Python tests
 # make lint   formatters, linters and type checker, without changing anything
 # make format rewrite the sources as the formatters want them
+# make bench  set up what is missing, then run the benchmarks beside their peers (benchmarks/README.md)
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -40,6 +41,12 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
+bench: bench-frontend
+
+# The peers' BLAS chooses its own kernels, whatever the shell says.
+bench-frontend: $(VENV)/installed-bench
+	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_frontend.py
+
 clean:
 	rm -rf build out $(VENV)
 
@@ -60,4 +67,8 @@ $(VENV)/test-tools: $(VENV)/tools
 
 $(VENV)/installed-tests: $(VENV)/test-tools $(SOURCES) $(CPP_TESTS)
 	$(INSTALL) -C cmake.define.SIAMAUDIO_TESTS=ON -C cmake.define.SIAMAUDIO_WERROR=ON -e ".[test,dev]"
+	touch $(VENV)/installed $@
+
+$(VENV)/installed-bench: $(VENV)/tools $(SOURCES)
+	$(INSTALL) -e ".[bench]"
 	touch $(VENV)/installed $@
