@@ -10,6 +10,23 @@
 
 namespace siamaudio {
 
+/// Which part is taken of a file that is longer than wanted.
+enum class Crop {
+  kStart,
+  kCenter,
+  kRandom,  ///< uniformly, by the seed and the clip's position in the data set
+};
+
+/// "start", "center" or "random"; throws ParameterError.
+Crop parse_crop(const std::string& name);
+
+struct FilesOptions {
+  int64_t num_samples = 0;  ///< at the front end's rate; longer files are cut, shorter ones zero-padded at the end
+  Crop crop = Crop::kStart;
+  uint64_t seed = 0;    ///< of random crops
+  int num_threads = 0;  ///< 0: one a core
+};
+
 /// A clip that could not be read; its spectrogram is left untouched.
 struct FailedClip {
   int64_t index;
@@ -22,9 +39,13 @@ struct FailedClip {
 void transform_clips(const LogMel& log_mel, const float* samples, int64_t num_clips, int64_t num_samples,
                      float* decibels, int num_threads, const Poll& poll);
 
-/// Decodes each file, mixes it to mono, resamples it to the options' rate, cuts or zero-pads it to `num_samples` and
-/// transforms it into decibels: (paths.size(), num_mels, num_frames(num_samples)). Returns the clips that failed.
+/// Decodes the wanted part of each file, mixes it to mono, resamples it to the options' rate, fits it to `num_samples`
+/// and transforms it into decibels: (paths.size(), num_mels, num_frames(num_samples)).
+/// positions: (paths.size(),), of the clips in the data set: what is made of a clip does not depend on its neighbours.
+/// lengths: (paths.size(),), becomes the frames of each clip that hold signal, not padding; 0 for clips that failed.
+/// Returns the clips that failed.
 std::vector<FailedClip> transform_files(const LogMel& log_mel, const std::vector<std::string>& paths,
-                                        int64_t num_samples, float* decibels, int num_threads, const Poll& poll);
+                                        const int64_t* positions, const FilesOptions& options, float* decibels,
+                                        int64_t* lengths, const Poll& poll);
 
 }  // namespace siamaudio

@@ -42,25 +42,7 @@ void bind_log_mel(py::module_& module) {
             transform_clips(self, samples, num_clips, num_samples, target, num_threads, signal_poll());
             return decibels;
           },
-          py::arg("clips"), py::kw_only(), py::arg("num_threads"), "(clips, samples) -> (clips, bands, frames) in dB.")
-      .def(
-          "transform_files",
-          [](const LogMel& self, const std::vector<std::string>& paths, int64_t num_samples, int num_threads) {
-            const auto num_clips = static_cast<int64_t>(paths.size());
-            auto decibels =
-                new_array<float>({num_clips, self.options().num_mels, self.options().num_frames(num_samples)});
-            float* target = decibels.mutable_data();
-            std::vector<FailedClip> failed;
-            {
-              const py::gil_scoped_release release;
-              failed = transform_files(self, paths, num_samples, target, num_threads, signal_poll());
-            }
-            std::vector<std::tuple<int64_t, std::string, std::string>> rows;
-            for (const auto& clip : failed) rows.emplace_back(clip.index, clip.path, clip.reason);
-            return py::make_tuple(decibels, rows);
-          },
-          py::arg("paths"), py::kw_only(), py::arg("num_samples"), py::arg("num_threads"),
-          "(clips, bands, frames) in dB, and (index, path, reason) of each clip that could not be read.");
+          py::arg("clips"), py::kw_only(), py::arg("num_threads"), "(clips, samples) -> (clips, bands, frames) in dB.");
 }
 
 }  // namespace siamaudio

@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
+#include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ using Extract = FolderTest;
 
 const LogMelOptions kOptions{.sample_rate = 8000, .n_fft = 64, .hop_length = 16, .num_mels = 12};
 constexpr float kUntouched = 12345;
+constexpr int64_t kInOrder[]{0, 1, 2, 3, 4};  // positions
 
 /// One clip after another.
 std::vector<float> transform_one_by_one(const LogMel& log_mel, const std::vector<std::vector<float>>& clips) {
@@ -75,9 +77,76 @@ TEST_F(Extract, MixesResamplesAndFitsEachFile) {
 
   for (const int num_threads : {1, 4}) {
     std::vector<float> decibels(expected.size(), kUntouched);
-    EXPECT_TRUE(transform_files(log_mel, paths, kNumSamples, decibels.data(), num_threads, {}).empty());
+    std::vector<int64_t> lengths(4, -1);
+    const FilesOptions options{.num_samples = kNumSamples, .num_threads = num_threads};
+    EXPECT_TRUE(transform_files(log_mel, paths, kInOrder, options, decibels.data(), lengths.data(), {}).empty());
     EXPECT_EQ(decibels, expected) << num_threads << " threads";
+    EXPECT_EQ(lengths, (std::vector<int64_t>{1 + 300 / 16, 1 + 300 / 16, 1 + 30 / 16, 1 + 300 / 16}));
   }
+}
+
+TEST_F(Extract, TakesTheMiddleOrARandomPartOfLongerFiles) {
+  constexpr int64_t kNumSamples = 100;
+  constexpr int64_t kNumAvailable = 117;
+  std::vector<int64_t> ramp(kNumAvailable);
+  for (size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<int64_t>((i * 7919) % 20011) - 10000;
+  std::vector<float> mono;
+  for (const int64_t value : ramp) mono.push_back(static_cast<float>(value) / 32768);
+  const LogMel log_mel(kOptions);
+  std::vector<std::vector<float>> parts;  // one for each place where a part can begin
+  for (int64_t start = 0; start + kNumSamples <= kNumAvailable; ++start)
+    parts.push_back(transform_one_by_one(log_mel, {{mono.begin() + start, mono.begin() + start + kNumSamples}}));
+
+  const std::vector<std::string> paths(200, write("ramp.wav", wav({}, pcm(ramp, 2))));
+  std::vector<int64_t> positions(paths.size());
+  std::iota(positions.begin(), positions.end(), 1000);
+  const size_t clip_size = parts[0].size();
+  const auto starts = [&](FilesOptions options, size_t first, size_t last) {
+    options.num_samples = kNumSamples;
+    const std::vector<std::string> chosen(paths.begin(), paths.begin() + static_cast<int64_t>(last - first));
+    std::vector<float> decibels(chosen.size() * clip_size);
+    std::vector<int64_t> lengths(chosen.size());
+    EXPECT_TRUE(transform_files(log_mel, chosen, positions.data() + first, options, decibels.data(), lengths.data(), {})
+                    .empty());
+    std::vector<int64_t> found;
+    for (auto clip = decibels.begin(); clip != decibels.end(); clip += static_cast<std::ptrdiff_t>(clip_size)) {
+      const std::vector<float> values(clip, clip + static_cast<std::ptrdiff_t>(clip_size));
+      found.push_back(std::ranges::find(parts, values) - parts.begin());
+    }
+    return found;
+  };
+
+  EXPECT_EQ(starts({.crop = Crop::kStart}, 0, 2), (std::vector<int64_t>{0, 0}));
+  EXPECT_EQ(starts({.crop = Crop::kCenter}, 0, 2), (std::vector<int64_t>{8, 8}));
+  const auto random = starts({.crop = Crop::kRandom, .seed = 7, .num_threads = 1}, 0, 200);
+  // Each of the 18 places is missing among 200 draws with probability 1e-5.
+  EXPECT_EQ(std::set<int64_t>(random.begin(), random.end()).size(), parts.size());
+  EXPECT_EQ(*std::ranges::max_element(random), kNumAvailable - kNumSamples);
+  EXPECT_NE(starts({.crop = Crop::kRandom, .seed = 8}, 0, 200), random);
+  const std::vector<int64_t> some(random.begin() + 50, random.begin() + 60);
+  EXPECT_EQ(starts({.crop = Crop::kRandom, .seed = 7, .num_threads = 3}, 50, 60), some);
+}
+
+TEST_F(Extract, PadsShorterFilesWhateverTheCrop) {
+  const std::vector<std::string> paths(3, write("short.wav", wav({}, pcm({100, 2000, -300}, 2))));
+  const LogMel log_mel(kOptions);
+  std::vector<float> samples{100 / 32768.0F, 2000 / 32768.0F, -300 / 32768.0F};
+  samples.resize(40);
+  const auto expected = transform_one_by_one(log_mel, {samples, samples, samples});
+  for (const Crop crop : {Crop::kStart, Crop::kCenter, Crop::kRandom}) {
+    std::vector<float> decibels(expected.size(), kUntouched);
+    std::vector<int64_t> lengths(3);
+    transform_files(log_mel, paths, kInOrder, {.num_samples = 40, .crop = crop}, decibels.data(), lengths.data(), {});
+    EXPECT_EQ(decibels, expected);
+    EXPECT_EQ(lengths, (std::vector<int64_t>{1, 1, 1}));
+  }
+}
+
+TEST(Crop, IsNamed) {
+  EXPECT_EQ(parse_crop("start"), Crop::kStart);
+  EXPECT_EQ(parse_crop("center"), Crop::kCenter);
+  EXPECT_EQ(parse_crop("random"), Crop::kRandom);
+  EXPECT_EQ(rejected_parameter([] { parse_crop("end"); }), "crop");
 }
 
 TEST_F(Extract, ReportsTheClipsThatFailAndLeavesTheirPlacesAlone) {
@@ -88,7 +157,10 @@ TEST_F(Extract, ReportsTheClipsThatFailAndLeavesTheirPlacesAlone) {
   constexpr int64_t kNumSamples = 40;
   const auto clip_size = static_cast<size_t>(12 * kOptions.num_frames(kNumSamples));
   std::vector<float> decibels(paths.size() * clip_size, kUntouched);
-  const auto failed = transform_files(log_mel, paths, kNumSamples, decibels.data(), 3, {});
+  std::vector<int64_t> lengths(paths.size(), -1);
+  const FilesOptions options{.num_samples = kNumSamples, .num_threads = 3};
+  const auto failed = transform_files(log_mel, paths, kInOrder, options, decibels.data(), lengths.data(), {});
+  EXPECT_EQ(lengths, (std::vector<int64_t>{0, 1, 0, 1, 0}));
 
   ASSERT_EQ(failed.size(), 3U);
   for (size_t i = 0; i < 3; ++i) {
