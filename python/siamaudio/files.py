@@ -106,7 +106,8 @@ def _acquire(lock: Path, on_wait: Callable[[], None]) -> int:
 def move_into_place(folder: Path, path: Path) -> None:
     """Let a finished folder take the place of `path`, at which there is something whole at every moment.
 
-    What other unfinished folders there are beside `path` is removed, so the caller must have it `locked`.
+    All other unfinished folders of `path` are removed, what killed processes left among them, so the caller must have
+    it `locked`.
 
     Parameters
     ----------

@@ -242,7 +242,7 @@ class UnfinishedStore:
             self._done = kept or {}
             if kept is None:
                 shutil.rmtree(self._folder, ignore_errors=True)
-                _make_array(self._folder, layout)
+            _make_array(self._folder, layout)
             self._take_over_finished_blocks()
             # Written anew, as the last line of an interrupted one may be cut.
             lines = [_line(self._header), *(_line([block, *record]) for block, record in self._done.items())]
@@ -361,7 +361,7 @@ class UnfinishedStore:
 
 def _make_array(folder: Path, layout: BlockLayout) -> Path:
     array = folder / _ARRAY
-    array.mkdir(parents=True)
+    array.mkdir(parents=True, exist_ok=True)
     write_metadata(array, layout)
     return array
 
