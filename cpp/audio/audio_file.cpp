@@ -283,6 +283,10 @@ AudioReader::~AudioReader() = default;
 
 const AudioInfo& AudioReader::info() const { return decoder_->info; }
 
+int64_t AudioReader::num_remaining() const { return decoder_->remaining; }
+
+bool AudioReader::is_length_plausible() const { return decoder_->remaining <= decoder_->plausible_frames(); }
+
 int AudioReader::num_values() const { return decoder_->mono ? 1 : decoder_->info.num_channels; }
 
 int64_t AudioReader::read(float* samples, int64_t max_frames) {

@@ -49,6 +49,10 @@ class AudioReader {
 
   /// Of the whole source, whatever part of it is read.
   const AudioInfo& info() const;
+  /// Frames of the range that are still to come, by the header.
+  int64_t num_remaining() const;
+  /// Whether so many frames can well come of so many bytes; a damaged header may claim any number.
+  bool is_length_plausible() const;
   /// Values a frame of read(): 1 when mono, else the channels.
   int num_values() const;
 

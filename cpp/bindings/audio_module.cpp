@@ -8,4 +8,5 @@ PYBIND11_MODULE(_audio, module) {
   siamaudio::bind_audio_file(module);
   siamaudio::bind_resample(module);
   siamaudio::bind_spectrogram(module);
+  siamaudio::bind_extract(module);
 }

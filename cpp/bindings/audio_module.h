@@ -8,5 +8,6 @@ namespace siamaudio {
 void bind_audio_file(pybind11::module_& module);
 void bind_resample(pybind11::module_& module);
 void bind_spectrogram(pybind11::module_& module);
+void bind_extract(pybind11::module_& module);
 
 }  // namespace siamaudio

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "audio/extract.h"
 #include "audio/spectrogram.h"
 #include "base/errors.h"
 #include "bindings/arrays.h"
@@ -116,24 +115,7 @@ void bind_spectrogram(py::module_& module) {
       .def("num_frames", &Spectrogram::num_frames, py::arg("num_samples"), "Frames of a clip of that many samples.")
       .def("transform", &transform, py::arg("clips"), py::kw_only(), py::arg("num_threads"),
            "(clips, samples) -> (clips, rows, frames); of complex spectra a bin's real and imaginary parts are two "
-           "rows.")
-      .def(
-          "transform_files",
-          [](const Spectrogram& self, const std::vector<std::string>& paths, int64_t num_samples, int num_threads) {
-            auto rows =
-                new_array<float>({static_cast<int64_t>(paths.size()), self.num_rows(), self.num_frames(num_samples)});
-            float* target = rows.mutable_data();
-            std::vector<FailedClip> failed;
-            {
-              const py::gil_scoped_release release;
-              failed = transform_files(self, paths, num_samples, target, num_threads, signal_poll());
-            }
-            std::vector<std::tuple<int64_t, std::string, std::string>> failures;
-            for (const auto& clip : failed) failures.emplace_back(clip.index, clip.path, clip.reason);
-            return py::make_tuple(rows, failures);
-          },
-          py::arg("paths"), py::kw_only(), py::arg("num_samples"), py::arg("num_threads"),
-          "(clips, rows, frames), and (index, path, reason) of each clip that could not be read.");
+           "rows.");
 
   module.def(
       "mel_filterbank",

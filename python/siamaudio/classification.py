@@ -126,7 +126,7 @@ def classify_oneshot(
 
 
 def _read(front_end: LogMel, paths: list[str], num_threads: int | None) -> npt.NDArray[np.float32]:
-    spectrograms, failed = front_end.transform_files(paths, num_threads=num_threads)
+    spectrograms, _, failed = front_end.transform_files(paths, num_threads=num_threads)
     if failed:
         _, path, reason = failed[0]
         raise AudioError(path, reason)

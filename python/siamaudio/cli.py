@@ -64,11 +64,14 @@ def features(
     *,
     out: Out,
     log_mel: Annotated[sa.LogMel, Parameter(name="*")] = sa.LogMel(),  # noqa: B008 - frozen
+    crop: Literal["start", "center", "random"] = "start",
+    seed: int = 0,
+    dtype: Literal["float32", "float16"] = "float32",
     on_error: Literal["fail", "skip"] = "fail",
     num_threads: NumThreads = None,
     json: Json = False,
 ) -> None:
-    """Make log-mel features of a data set, or find that they are up to date.
+    """Make log-mel features of a data set, or find that they are up to date; an interrupted run is gone on with.
 
     Parameters
     ----------
@@ -76,11 +79,19 @@ def features(
         A folder with one subfolder a class, an ESC-50 or ESC-10 checkout, or a CSV with columns path and class.
     out
         The feature store, a Zarr folder such as features.zarr.
+    crop
+        Which part to take of clips that are longer than the duration.
+    seed
+        Of random crops.
+    dtype
+        What to keep the values in; float16 takes half the space.
     on_error
         What to do with a clip that cannot be read: fail, or skip it and name it.
     """
     clips = sa.datasets.from_path(data)
-    made = log_mel.transform(clips, path=out, on_error=on_error, num_threads=num_threads)
+    made = log_mel.transform(
+        clips, path=out, crop=crop, seed=seed, dtype=dtype, on_error=on_error, num_threads=num_threads
+    )
     if json:
         _print_json(
             {

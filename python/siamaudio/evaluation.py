@@ -191,7 +191,8 @@ def evaluate_oneshot(
         names, codes = features.class_names, features.labels
         _check_classes(names, codes, ways)
         matrix = _network_similarity(net, features, num_threads)
-        raw = core.metric_similarity(_centred(features.array), _centred(features.array), metric="cosine")
+        vectors = _centred(np.asarray(features, dtype=np.float32))
+        raw = core.metric_similarity(vectors, vectors, metric="cosine")
         baseline, _, _ = _exact(raw, codes, len(names), ways, num_threads)
         compared_by = "the network"
     else:

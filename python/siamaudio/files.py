@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["replace_file", "replaced_folder"]
+__all__ = ["locked", "move_into_place", "partial_beside", "replace_file", "write_synced"]
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+def partial_beside(path: Path, tag: str) -> Path:
+    """Return where to make what shall become `path`: a hidden name in the same folder, so that a rename moves it.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder to be; through a symbolic link, what it points to.
+    tag : str
+        Tells apart what is being made for one `path`.
+    """
+    path = path.resolve()
+    return path.with_name(f".{path.name}.{tag}.partial")
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -35,12 +50,9 @@ def replace_file(path: Path, content: bytes) -> None:
         What it shall hold.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _beside(path)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(partial, content)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -49,36 +61,90 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def replaced_folder(path: Path) -> Iterator[Path]:
-    """Fill a new folder, which takes the place of `path` when the block ends without an exception.
+def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Be the only one, of all threads and processes that ask, who makes `path`.
+
+    The lock is a hidden file beside `path`. A process that ends, however it ends, lets go of it.
 
     Parameters
     ----------
     path : Path
-        The folder; an old one is removed after the new one stands in its place.
-
-    Yields
-    ------
-    Path
-        The new folder, empty, beside `path`.
+        What is to be made; its folder is made if need be.
+    on_wait : callable
+        Called once where another has the lock, before waiting for it.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _beside(path)
-    partial.mkdir()
+    lock = path.with_name(f".{path.name}.lock")
+    descriptor = _acquire(lock, on_wait)
     try:
-        yield partial
-        for folder, _, names in os.walk(partial, topdown=False):
-            for name in names:
-                _sync(Path(folder, name))
-            _sync(Path(folder))
-        if path.exists():
-            old = _beside(path)
-            path.rename(old)
-            partial.rename(path)
-            shutil.rmtree(old)
-        else:
-            partial.rename(path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquire(lock: Path, on_wait: Callable[[], None]) -> int:
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Its last owner removed the file: who locked that one has locked nothing that others would find.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(lock), os.fstat(descriptor)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def move_into_place(folder: Path, path: Path) -> None:
+    """Let a finished folder take the place of `path`, at which there is something whole at every moment.
+
+    All other unfinished folders of `path` are removed, what killed processes left among them, so the caller must have
+    it `locked`.
+
+    Parameters
+    ----------
+    folder : Path
+        The new folder, as `partial_beside` names it.
+    path : Path
+        Its place; an old folder there is removed after the new one stands.
+    """
+    path = path.resolve()
+    for inner, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            _sync(Path(inner, name))
+        _sync(Path(inner))
+    if path.exists():
+        _exchange(folder, path)
+    else:
+        folder.rename(path)
     _sync(path.parent)
+    for entry in path.parent.iterdir():
+        if entry.name.startswith(f".{path.name}.") and entry.name.endswith(".partial") and entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Swap the names of two folders, in one step where the system can."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is not None and rename(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(old), _RENAME_EXCHANGE) == 0:
+        return
+    aside = partial_beside(old, "old")
+    shutil.rmtree(aside, ignore_errors=True)
+    old.rename(aside)
+    new.rename(old)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -15,6 +15,8 @@ from siamaudio.arrays import as_signals
 from siamaudio.errors import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from siamaudio import _audio
     from siamaudio.datasets import Clips
     from siamaudio.features import Features
@@ -51,8 +53,8 @@ class LogMel:
     top_db : float >= 0 or None
         Values further than this below a clip's loudest are raised to that floor, in dB; None keeps all.
     duration : float > 0 or None
-        Length that `transform` gives to every clip, in seconds, by cutting or zero-padding at the end. None: that of
-        the longest clip of the data set.
+        Length that `transform` gives to every clip, in seconds: of longer ones a part is taken, shorter ones are
+        zero-padded at the end. None: that of the longest clip of the data set.
 
     Raises
     ------
@@ -159,14 +161,26 @@ class LogMel:
         return self._native().num_frames(num_samples)
 
     def transform_files(
-        self, paths: list[str], *, num_threads: int | None = None
-    ) -> tuple[npt.NDArray[np.float32], list[tuple[int, str, str]]]:
+        self,
+        paths: Sequence[str],
+        *,
+        positions: Sequence[int] | None = None,
+        crop: Literal["start", "center", "random"] = "start",
+        seed: int = 0,
+        num_threads: int | None = None,
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], list[tuple[int, str, str]]]:
         """Read, resample and transform files over threads; `duration` must be given.
 
         Parameters
         ----------
-        paths : list of str
+        paths : sequence of str
             Audio files.
+        positions : sequence of int or None
+            Position of each file in its data set, on which a random crop depends; None: 0, 1, 2, ...
+        crop : {"start", "center", "random"}
+            Which part to take of files that are longer than `duration`; no more than that is decoded.
+        seed : int >= 0
+            Of random crops.
         num_threads : int > 0 or None
             CPU threads over the files; None: one a core.
 
@@ -174,12 +188,24 @@ class LogMel:
         -------
         spectrograms : np.ndarray [shape=(files, n_mels, frames), dtype=float32]
             Decibels; undefined for files that failed.
+        lengths : np.ndarray [shape=(files,), dtype=int64]
+            Frames of each file that hold signal, before the padding; 0 for files that failed.
         failed : list of (index, path, reason)
             The files that could not be read.
         """
+        from siamaudio._frontend import audio_core
+
         if self.num_samples is None:
             raise ParameterError("duration", None, "a length in seconds, so that all files get the same shape")
-        return self._native().transform_files(paths, num_samples=self.num_samples, num_threads=num_threads or 0)
+        return audio_core.transform_files(
+            self._native(),
+            list(paths),
+            positions=np.arange(len(paths)) if positions is None else np.asarray(positions, dtype=np.int64),
+            num_samples=self.num_samples,
+            crop=crop,
+            seed=seed,
+            num_threads=num_threads or 0,
+        )
 
     def transform(
         self,
@@ -187,11 +213,19 @@ class LogMel:
         *,
         path: str | os.PathLike[str] | None = None,
         cache: bool = True,
+        crop: Literal["start", "center", "random"] = "start",
+        seed: int = 0,
+        dtype: Literal["float32", "float16"] = "float32",
         on_error: Literal["fail", "skip"] = "fail",
         num_threads: int | None = None,
         progress: bool = True,
     ) -> Features:
         """Make the features of a data set, or read them back if they have been made before.
+
+        They go block by block into a feature store, so memory stays within some 128 MiB and a clip a thread. What an
+        interrupted call has done (Ctrl-C, a crash, a full disk) lies beside the store, and the next call with the same
+        options and files goes on from there. Blocks of a store that were damaged since are made anew. Where two
+        processes ask for one store, the second waits for the first.
 
         Parameters
         ----------
@@ -201,6 +235,12 @@ class LogMel:
             Feature store (a Zarr 3 folder) to keep the features in; None: one in the user's cache folder.
         cache : bool
             False with `path` None: keep the features in memory only.
+        crop : {"start", "center", "random"}
+            Which part to take of clips that are longer than `duration`.
+        seed : int >= 0
+            Of random crops; a clip's part depends on the seed and its position in `clips`.
+        dtype : {"float32", "float16"}
+            What to keep the values in.
         on_error : {"fail", "skip"}
             What to do with a clip that cannot be read: raise AudioError, or leave it out and warn.
         num_threads : int > 0 or None
@@ -211,17 +251,32 @@ class LogMel:
         Returns
         -------
         Features
-            Its `front_end` is this one with `duration` filled in.
+            Its `front_end` is this one with `duration` filled in. Read from the store when asked for.
 
         Raises
         ------
         AudioError
             A clip cannot be read and `on_error` is "fail".
+        DatasetError
+            There are no clips, or none can be read.
+        ParameterError
+            An option is not accepted, or `duration` is None for clips of very different lengths.
         StoreError
-            `path` is something else than a feature store.
+            `path` is something else than a feature store, or cannot be written.
+        KeyboardInterrupt
+            Ctrl-C. The next call goes on.
         """
         from siamaudio.extraction import extract
 
         return extract(
-            self, clips, path=path, cache=cache, on_error=on_error, num_threads=num_threads, progress=progress
+            self,
+            clips,
+            path=path,
+            cache=cache,
+            crop=crop,
+            seed=seed,
+            dtype=dtype,
+            on_error=on_error,
+            num_threads=num_threads,
+            progress=progress,
         )

@@ -24,6 +24,7 @@ from siamaudio.splits import ClassSplit
 
 __all__ = ["SiameseNetwork"]
 
+_EMBED_CLIPS = 256  # that are read at once; a multiple of the core's batches, so that the results have the same bits
 _DEFAULT_BATCH_SIZE = {"in-batch": 40, "two-sided": 20}
 
 
@@ -222,10 +223,10 @@ class SiameseNetwork:
         try:
             self.best_epoch_: int = core.fit(
                 self._native,
-                train=features.array,
+                train=np.asarray(features, dtype=np.float32),
                 train_labels=features.labels,
                 num_train_classes=len(features.class_names),
-                validation=empty.array,
+                validation=np.asarray(empty, dtype=np.float32),
                 validation_labels=empty.labels,
                 num_validation_classes=len(empty.class_names),
                 pairing=pairing,
@@ -276,10 +277,16 @@ class SiameseNetwork:
         native = self._fitted()
         if isinstance(features, Features):
             self._check_front_end(features)
-        array = np.asarray(features, dtype=np.float32)
-        if array.ndim != 3 or array.shape[1:] != self.input_shape_:
-            raise ParameterError("features", f"shape {array.shape}", "(clips, {}, {})".format(*self.input_shape_))
-        return native.embed(array, num_threads=num_threads or 0)
+            data: Features | npt.NDArray[np.float32] = features
+        else:
+            data = np.asarray(features, dtype=np.float32)
+        if len(data.shape) != 3 or data.shape[1:] != self.input_shape_:
+            raise ParameterError("features", f"shape {data.shape}", "(clips, {}, {})".format(*self.input_shape_))
+        embeddings = np.empty((data.shape[0], self.encoder.embedding_size), dtype=np.float32)
+        for start in range(0, len(embeddings), _EMBED_CLIPS):
+            block = np.asarray(data[start : start + _EMBED_CLIPS], dtype=np.float32)
+            embeddings[start : start + len(block)] = native.embed(block, num_threads=num_threads or 0)
+        return embeddings
 
     def similarity(
         self, a: npt.ArrayLike, b: npt.ArrayLike, *, num_threads: int | None = None
@@ -453,7 +460,7 @@ def _check_trainable(features: Features, validation: Features | None) -> None:
             raise DatasetError(
                 f"class {part.class_names[int(counts.argmin())]!r} has a single clip; two or more a class are needed"
             )
-        if not np.isfinite(part.array).all():
+        if not all(np.isfinite(block.array).all() for block in part.iter_blocks()):
             raise DatasetError("the spectrograms hold NaN or infinite values; only finite numbers can be trained on")
     if validation is not None:
         shared = sorted(set(features.class_names) & set(validation.class_names))

@@ -352,12 +352,12 @@ def plot_examples(
     num_columns = 1 + len(examples[0].supports)
     grid = figure.subplots(len(examples), num_columns, sharex=True, sharey=True, squeeze=False)
     # One scale for all, so that equal colours are equal levels; a few extreme cells shall not use it up.
-    shown = features.array[np.unique([index for example in examples for index in (example.query, *example.supports)])]
+    shown = features[np.unique([index for example in examples for index in (example.query, *example.supports)])].array
     low, high = np.percentile(shown, [1, 99.9])
     drawn = None
     for example, row in zip(examples, grid, strict=True):
         for ax, index in zip(row, (example.query, *example.supports), strict=True):
-            drawn = _draw_spectrogram(ax, features.array[index], front_end)
+            drawn = _draw_spectrogram(ax, features[index], front_end)
             drawn.set_clim(low, high)
             ax.xaxis.set_major_locator(MaxNLocator(3, integer=front_end is None, prune="upper"))
             ax.tick_params(labelsize="small")
@@ -425,13 +425,13 @@ def _frame(ax: Axes, colour: str, line_style: str) -> None:
     ax.add_patch(frame)
 
 
-def _draw_spectrogram(ax: Axes, spectrogram: npt.NDArray[np.float32], front_end: LogMel | None) -> AxesImage:
+def _draw_spectrogram(ax: Axes, spectrogram: npt.NDArray[np.floating], front_end: LogMel | None) -> AxesImage:
     """Bands upwards by number; with a front end frames in seconds, ticks at round frequencies."""
     num_bands, num_frames = spectrogram.shape
     unit = 1.0 if front_end is None else front_end.hop_length / front_end.sr
     # Frames are centred at their times.
     extent = (-0.5 * unit, (num_frames - 0.5) * unit, -0.5, num_bands - 0.5)
-    drawn = ax.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", extent=extent)
+    drawn = ax.imshow(spectrogram.astype(np.float32), origin="lower", aspect="auto", cmap="magma", extent=extent)
     if front_end is None:
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
