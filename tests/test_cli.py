@@ -146,6 +146,20 @@ def test_one_corrupt_clip_among_good_ones(run, tmp_path: Path) -> None:
     assert "5 clips" in skipped.out
 
 
+def test_features_take_crop_and_precision(run, tmp_path: Path) -> None:
+    clips = sa.datasets.synthetic(2, 3)
+    data = Path(clips.paths[0]).parents[1]
+    options = ("--sr", 8000, "--duration", 0.5, "--crop", "random", "--seed", 4, "--dtype", "float16")
+    assert run("features", data, "-o", tmp_path / "f.zarr", *options).status == 0
+    made = sa.Features.load(tmp_path / "f.zarr")
+    front_end = sa.LogMel(sr=8000, duration=0.5)
+    expected = front_end.transform(
+        sa.datasets.from_path(data), crop="random", seed=4, dtype="float16", cache=False, progress=False
+    )
+    assert made.dtype == np.float16
+    np.testing.assert_array_equal(made.array, expected.array)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -155,6 +169,8 @@ def test_one_corrupt_clip_among_good_ones(run, tmp_path: Path) -> None:
         ("features {tmp}/text -o {tmp}/x.zarr", 1, "{tmp}/text/a/0.wav: is not an audio file of an accepted format"),
         ("features {tmp}/text -o {tmp}/x.zarr --n-fft 31", 2, "n_fft: got 31; accepted: an even number"),
         ("features {tmp}/text -o {tmp}/x.zarr --on-error maybe", 2, "maybe"),
+        ("features {tmp}/text -o {tmp}/x.zarr --crop end", 2, "end"),
+        ("features {tmp}/text -o {tmp}/x.zarr --seed -1", 2, "seed: got -1; accepted: 0 to 2^64 - 1"),
         ("features {tmp}/text", 2, "--out"),
         ("features", 2, "DATA"),
         ("train {tmp}/none.zarr -o {tmp}/m.siam", 1, "{tmp}/none.zarr: no such feature store"),

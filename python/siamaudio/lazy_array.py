@@ -46,6 +46,18 @@ class ArrayReader:
         return self._array[rows]
 
 
+class _ConvertedReader:
+    """Rows of another reader in another dtype."""
+
+    def __init__(self, reader: ReadsRows, dtype: np.dtype[Any]) -> None:
+        self._reader = reader
+        self.shape = reader.shape
+        self.dtype = dtype
+
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        return converted(self._reader.read(rows), self.dtype)
+
+
 class LazyArray:
     """Rows of one or several readers, in any order and number, as one array.
 
@@ -57,8 +69,6 @@ class LazyArray:
         Reader of each row, as an index into `readers`.
     row_in_reader : np.ndarray [shape=(rows,), dtype=int64]
         Which row of its reader each is.
-    dtype : np.dtype
-        What the values are converted to.
     """
 
     def __init__(
@@ -66,12 +76,11 @@ class LazyArray:
         readers: Sequence[ReadsRows],
         reader_of_row: npt.NDArray[np.int64],
         row_in_reader: npt.NDArray[np.int64],
-        dtype: np.dtype[Any],
     ) -> None:
         self._readers = tuple(readers)
         self._reader_of_row = reader_of_row
         self._row_in_reader = row_in_reader
-        self.dtype = dtype
+        self.dtype = np.result_type(*(reader.dtype for reader in readers))  # which holds the values of all
         self.shape = (len(row_in_reader), *self._readers[0].shape[1:])
         self.ndim = len(self.shape)
 
@@ -79,11 +88,11 @@ class LazyArray:
     def of(cls, reader: ReadsRows, rows: npt.NDArray[np.int64] | None = None) -> LazyArray:
         """Make the array of some rows of one reader, None: of all."""
         rows = np.arange(reader.shape[0]) if rows is None else rows
-        return cls([reader], np.zeros(len(rows), dtype=np.int64), rows, reader.dtype)
+        return cls([reader], np.zeros(len(rows), dtype=np.int64), rows)
 
     @classmethod
     def concatenate(cls, parts: Sequence[LazyArray]) -> LazyArray:
-        """Make one array of several; of different dtypes the one that holds all values."""
+        """Make one array of several."""
         readers: list[ReadsRows] = []
         reader_of_row = []
         for part in parts:
@@ -96,18 +105,18 @@ class LazyArray:
             readers,
             np.concatenate(reader_of_row),
             np.concatenate([part._row_in_reader for part in parts]),
-            np.result_type(*(part.dtype for part in parts)),
         )
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> LazyArray:
-        return LazyArray(self._readers, self._reader_of_row[rows], self._row_in_reader[rows], self.dtype)
+        return LazyArray(self._readers, self._reader_of_row[rows], self._row_in_reader[rows])
 
     def astype(self, dtype: np.dtype[Any]) -> LazyArray:
         """Return the array with its values converted when they are read."""
-        return LazyArray(self._readers, self._reader_of_row, self._row_in_reader, dtype)
+        readers = [_ConvertedReader(reader, dtype) for reader in self._readers]
+        return LazyArray(readers, self._reader_of_row, self._row_in_reader)
 
     def read(self) -> npt.NDArray[Any]:
         """Return all rows as an array in memory; ParameterError where the dtype is too small for them."""
