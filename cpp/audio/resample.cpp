@@ -14,10 +14,12 @@ namespace {
 
 constexpr int64_t kBlockSamples = 8192;  // keeps soxr's queues in the cache: up to twice as fast as all at once
 
-bool is_rate(double rate) { return rate > 0 && std::isfinite(rate); }
+constexpr double kMaxRate = 1e9;  // Hz; lengths times rates stay far from where doubles end
+
+bool is_rate(double rate) { return rate > 0 && rate <= kMaxRate; }
 
 void check_rates(double orig_sample_rate, double target_sample_rate) {
-  constexpr const char* kAccepted = "a sample rate above 0 Hz";
+  constexpr const char* kAccepted = "a sample rate above 0 Hz, up to 1e9 Hz";
   if (!is_rate(orig_sample_rate)) throw ParameterError("orig_sr", std::to_string(orig_sample_rate), kAccepted);
   if (!is_rate(target_sample_rate)) throw ParameterError("target_sr", std::to_string(target_sample_rate), kAccepted);
   if (!can_resample(orig_sample_rate, target_sample_rate))

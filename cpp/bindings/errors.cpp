@@ -28,7 +28,9 @@ void register_errors(py::module_&) {
       raise("ParameterError", error.parameter, error.received, error.accepted);
     } catch (const AudioError& error) {
       // A path is bytes; those that are no UTF-8 come back as os.fsdecode() gives them.
-      raise("AudioError", py::reinterpret_steal<py::str>(PyUnicode_DecodeFSDefault(error.path.c_str())), error.reason);
+      const auto size = static_cast<py::ssize_t>(error.path.size());
+      raise("AudioError", py::reinterpret_steal<py::str>(PyUnicode_DecodeFSDefaultAndSize(error.path.data(), size)),
+            error.reason);
     } catch (const TrainingError& error) {
       raise("TrainingError", error.what());
     }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,66 @@ TEST(Resample, KeepsAConstant) {
 TEST(Resample, RemovesWhatTheTargetRateCannotHold) {
   const auto resampled = resample(sine(12000, 44100, 44100), 44100, 16000);
   for (const float value : middle(resampled, 1000)) ASSERT_LT(std::abs(value), 1e-5);
+}
+
+TEST(Resample, CountsExactlyAtEveryRate) {
+  // Rates whose quotient is no double: length * (target / orig) would be one sample too many here.
+  EXPECT_EQ(resampled_length(147, 44100, 24000), 80);
+  for (const int64_t orig : {8000, 11025, 22050, 24000, 44100, 48000, 96000})
+    for (const int64_t target : {8000, 8001, 11025, 16000, 24000, 44100, 48000})
+      for (int64_t length = 0; length < 3 * orig; length += 49)
+        ASSERT_EQ(resampled_length(length, static_cast<double>(orig), static_cast<double>(target)),
+                  (length * target + orig - 1) / orig)
+            << length << " samples, " << orig << " to " << target;
+}
+
+TEST(Resampler, GivesTheSameSamplesHoweverTheSignalIsCut) {
+  for (const auto& [orig, target] : {std::pair<int64_t, int64_t>{44100, 16000},
+                                     {16000, 44100},
+                                     {44100, 22050},
+                                     {8000, 8001},
+                                     {44100, 44100},
+                                     {200, 1}}) {
+    for (const int64_t length : {0, 1, 2, 1000, 30000}) {
+      const auto samples = noise(length, 5);
+      const auto whole = resample(samples, static_cast<double>(orig), static_cast<double>(target));
+      Resampler resampler(static_cast<double>(orig), static_cast<double>(target));
+      for (const int64_t block_size : {int64_t{1}, int64_t{7}, int64_t{4096}, length - 1, length, length + 1}) {
+        if (block_size < 1 || (block_size == 1 && length > 1000)) continue;
+        std::vector<float> joined{42};
+        for (int64_t start = 0; start < length; start += block_size) {
+          const auto size = static_cast<size_t>(std::min(block_size, length - start));
+          resampler.push(std::span(samples).subspan(static_cast<size_t>(start), size), joined);
+          resampler.push({}, joined);
+        }
+        resampler.flush(joined);  // the next block size begins a new signal
+        ASSERT_EQ(joined[0], 42) << "what was there stays";
+        joined.erase(joined.begin());
+        EXPECT_EQ(joined, whole) << orig << " to " << target << ", " << length << " by " << block_size;
+      }
+    }
+  }
+}
+
+TEST(Resampler, GivesWhatIsReadyBeforeTheEnd) {
+  Resampler resampler(44100, 16000);
+  std::vector<float> resampled;
+  for (int block = 0; block < 10; ++block) resampler.push(noise(44100, 6), resampled);
+  EXPECT_GT(resampled.size(), 150000U);
+  EXPECT_LT(resampled.size(), 160000U);
+  resampler.flush(resampled);
+  EXPECT_EQ(resampled.size(), 160000U);
+}
+
+TEST(Resample, RefusesRatesTooFarApart) {
+  EXPECT_TRUE(can_resample(100, 25600));
+  EXPECT_TRUE(can_resample(25600, 100));
+  EXPECT_FALSE(can_resample(100, 25601));
+  EXPECT_FALSE(can_resample(25601, 100));
+  EXPECT_EQ(resample(std::vector<float>(10), 100, 25600).size(), 2560U);
+  EXPECT_EQ(rejected_parameter([] { resample({}, 100, 25601); }), "target_sr");
+  EXPECT_EQ(rejected_parameter([] { Resampler(25601, 100); }), "target_sr");
+  EXPECT_EQ(rejected_parameter([] { Resampler(2e9, 2e9); }), "orig_sr");
 }
 
 TEST(Resample, NamesTheRateThatItRejects) {
