@@ -12,7 +12,7 @@ import platform
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypedDict, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypedDict, get_type_hints
 
 import cyclopts
 import docstring_parser
@@ -44,10 +44,13 @@ def _log_mel_options() -> Any:
         field.name: Annotated[types[field.name], Parameter(help=f"{helps[field.name]} [default: {field.default}]")]
         for field in dataclasses.fields(sa.LogMel)
     }
-    return TypedDict("LogMelOptions", shown, total=False)
+    return TypedDict("LogMelOptions", shown, total=False)  # pyright: ignore[reportArgumentType]
 
 
-LogMelOptions = _log_mel_options()
+if TYPE_CHECKING:
+    LogMelOptions = dict[str, Any]
+else:
+    LogMelOptions = _log_mel_options()
 
 
 @app.command
@@ -100,9 +103,8 @@ def features(
         What to do with a clip that cannot be read: fail, or skip it and name it.
     """
     clips = sa.datasets.from_path(data)
-    made = (sa.LogMel.preset(front_end, **log_mel) if front_end else sa.LogMel(**log_mel)).transform(
-        clips, path=out, on_error=on_error, num_threads=num_threads
-    )
+    chosen = sa.LogMel.preset(front_end, **log_mel) if front_end else sa.LogMel(**log_mel)
+    made = chosen.transform(clips, path=out, on_error=on_error, num_threads=num_threads)
     if json:
         _print_json(
             {
