@@ -235,7 +235,7 @@ def test_spectrogram_in_bands_and_frames(ax: Axes) -> None:
     assert image.origin == "lower"
     assert list(image.get_extent()) == [-0.5, 3.5, -0.5, 2.5]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("frame", "band")
-    assert [other.get_ylabel() for other in ax.figure.axes if other is not ax] == ["level (dB)"]
+    assert [other.get_ylabel() for other in ax.figure.axes if other is not ax] == ["level (as given)"]
 
 
 def test_spectrogram_in_seconds_and_hertz(ax: Axes) -> None:

@@ -212,6 +212,7 @@ std::vector<float> transform_file(const Spectrogram& spectrogram, const std::str
   if (counts.num_pushed == 0) throw AudioError(path, "holds no samples");
   const auto result = extractor.stream().finish(poll);
   require_finite(result, path);
+  if (result.num_frames == 0) throw AudioError(path, "is shorter than one frame of the front end");
   if (result.num_frames < max_frames) {
     for (int64_t row = 1; row < num_rows; ++row)
       std::copy_n(rows.begin() + row * max_frames, result.num_frames, rows.begin() + row * result.num_frames);

@@ -17,10 +17,15 @@ from .errors import TrainingError as TrainingError
 from .evaluation import OneShotResult as OneShotResult
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .features import Features as Features
+from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History
 from .log_mel import LogMel as LogMel
+from .mfcc import MFCC as MFCC
 from .network import SiameseNetwork as SiameseNetwork
 from .optimizers import Adam as Adam
+from .patches import patches as patches
 from .report import write_report as write_report
+from .spectrogram import Spectrogram as Spectrogram
+from .stft import STFT as STFT
 
 __version__: str

@@ -13,8 +13,14 @@ __all__ = ["as_signals"]
 
 
 def as_signals(y: Any) -> npt.NDArray[np.float32]:
-    """Return `y` as float32 signals, shape (..., samples); ParameterError if it has no samples axis."""
-    signals = np.ascontiguousarray(y, dtype=np.float32)
-    if np.ndim(y) == 0:
+    """Return `y` as float32 signals, shape (..., samples); ParameterError if it has no samples axis or no numbers."""
+    try:
+        signals = np.asarray(y)
+    except ValueError:  # rows of unequal length
+        raise ParameterError("y", "rows of unequal length", "an array of shape (..., samples)") from None
+    if signals.dtype.kind not in "biuf":
+        raise ParameterError("y", f"an array of {signals.dtype}", "real numbers")
+    if signals.ndim == 0:
         raise ParameterError("y", "a single number", "an array of shape (..., samples)")
-    return signals
+    with np.errstate(over="ignore"):  # becomes infinite, which whoever computes with it refuses
+        return np.ascontiguousarray(signals, dtype=np.float32)

@@ -13,7 +13,7 @@ from siamaudio._frontend import audio_core
 from siamaudio.arrays import as_signals
 from siamaudio.errors import ParameterError
 
-__all__ = ["AudioInfo", "info", "load", "resample"]
+__all__ = ["AudioInfo", "check_part", "info", "load", "resample"]
 
 
 class BinaryFile(Protocol):
@@ -146,10 +146,7 @@ def load(
     ...     sa.load(file.read())[0].shape
     (24000,)
     """
-    if not offset >= 0:
-        raise ParameterError("offset", offset, "0 seconds or more")
-    if duration is not None and not duration >= 0:
-        raise ParameterError("duration", duration, "0 seconds or more, or None")
+    check_part(offset, duration)
     if sr is not None and not 0 < sr < float("inf"):
         raise ParameterError("sr", sr, "a sample rate above 0 Hz, or None")
     y, native_sr = audio_core.read_audio(
@@ -180,6 +177,14 @@ def _readable(source: Any) -> Any:
     if isinstance(source.read(0), str):
         raise ParameterError("source", "a text file", accepted)
     return source
+
+
+def check_part(offset: float, duration: float | None) -> None:
+    """Raise ParameterError where no part of a recording can be meant."""
+    if not offset >= 0:
+        raise ParameterError("offset", offset, "0 seconds or more")
+    if duration is not None and not duration >= 0:
+        raise ParameterError("duration", duration, "0 seconds or more, or None")
 
 
 def resample(y: npt.ArrayLike, *, orig_sr: float, target_sr: float) -> npt.NDArray[np.float32]:

@@ -5,15 +5,17 @@ Exit status 0: done; 1: failed; 2: wrong use; 130: interrupted.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypedDict, get_type_hints
 
 import cyclopts
+import docstring_parser
 from cyclopts import Parameter
 
 import siamaudio as sa
@@ -31,6 +33,24 @@ app = cyclopts.App(
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 NumThreads = Annotated[int | None, Parameter(help="CPU threads; by default one a core.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"])]
+
+
+def _log_mel_options() -> Any:
+    """Return a type for the options of `LogMel` that were typed: those alone take the place of a preset's."""
+    types = get_type_hints(sa.LogMel) | {"window": str}  # values of a window are nothing for a command line
+    described = docstring_parser.parse(sa.LogMel.__doc__ or "", docstring_parser.DocstringStyle.NUMPYDOC)
+    helps = {param.arg_name: " ".join((param.description or "").split()) for param in described.params}
+    shown = {
+        field.name: Annotated[types[field.name], Parameter(help=f"{helps[field.name]} [default: {field.default}]")]
+        for field in dataclasses.fields(sa.LogMel)
+    }
+    return TypedDict("LogMelOptions", shown, total=False)  # pyright: ignore[reportArgumentType]
+
+
+if TYPE_CHECKING:
+    LogMelOptions = dict[str, Any]
+else:
+    LogMelOptions = _log_mel_options()
 
 
 @app.command
@@ -63,7 +83,8 @@ def features(
     /,
     *,
     out: Out,
-    log_mel: Annotated[sa.LogMel, Parameter(name="*")] = sa.LogMel(),  # noqa: B008 - frozen
+    front_end: str | None = None,
+    log_mel: Annotated[LogMelOptions, Parameter(name="*")] = {},  # noqa: B006 - never changed
     crop: Literal["start", "center", "random"] = "start",
     seed: int = 0,
     dtype: Literal["float32", "float16"] = "float32",
@@ -79,6 +100,8 @@ def features(
         A folder with one subfolder a class, an ESC-50 or ESC-10 checkout, or a CSV with columns path and class.
     out
         The feature store, a Zarr folder such as features.zarr.
+    front_end
+        A published front end to start from, such as honka2019 or yamnet; options given besides replace its own.
     crop
         Which part to take of clips that are longer than the duration.
     seed
@@ -89,7 +112,8 @@ def features(
         What to do with a clip that cannot be read: fail, or skip it and name it.
     """
     clips = sa.datasets.from_path(data)
-    made = log_mel.transform(
+    chosen = sa.LogMel.preset(front_end, **log_mel) if front_end else sa.LogMel(**log_mel)
+    made = chosen.transform(
         clips, path=out, crop=crop, seed=seed, dtype=dtype, on_error=on_error, num_threads=num_threads
     )
     if json:
@@ -274,7 +298,9 @@ def info(*, json: Json = False) -> None:
         "numpy": version("numpy"),
         "libsndfile": audio_core.libsndfile_version(),
         "libsoxr": audio_core.libsoxr_version(),
-        "instruction set": core.cpu_capability(),
+        "instruction set": audio_core.isa(),
+        "usable sets": " ".join(audio_core.usable_isas()),
+        "torch's set": core.cpu_capability(),
         "cores": os.cpu_count(),
         "torch threads": core.num_threads(),
         "device": core.resolve_device("auto"),

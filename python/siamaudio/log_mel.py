@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio.arrays import as_signals
+from siamaudio import framing, inverse
 from siamaudio.errors import ParameterError
+from siamaudio.framing import Log, PadMode, WindowAlign
+from siamaudio.front_end_presets import preset_options
+from siamaudio.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from siamaudio import _audio
     from siamaudio.datasets import Clips
     from siamaudio.features import Features
 
@@ -26,18 +28,17 @@ __all__ = ["LogMel"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LogMel:
-    """Log-mel spectrograms, equal to ``librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, ...))``.
+    """Log-mel spectrograms; by default ``librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, ...))``.
 
-    Periodic Hann window of `n_fft` samples, frames centred and zero-padded at the ends, power spectrum, triangular
-    mel filters on Slaney's scale with unit area, decibels. Calling the object transforms arrays; `transform` makes
-    the features of a data set.
+    Calling the object transforms arrays; `transform` makes the features of a data set. The options cover what librosa,
+    torchaudio, TensorFlow and Kaldi do differently; `preset` has those of published systems by name.
 
     Parameters
     ----------
     sr : float > 0
         Sample rate in Hz; files of another rate are resampled to it.
     n_fft : int, even
-        Samples a frame.
+        Samples of the Fourier transform.
     hop_length : int > 0
         Samples between frames.
     n_mels : int > 0
@@ -46,15 +47,54 @@ class LogMel:
         Lower edge of the lowest band in Hz.
     fmax : float or None
         Upper edge of the highest band in Hz; None means ``sr / 2``.
-    ref : float > 0
-        Power that becomes 0 dB.
+    ref : float > 0 or "max"
+        Power that becomes 0 dB; "max" (or `numpy.max`): the largest of each clip. Of magnitudes (`power` 1) too it is
+        a power: the square of what `librosa.amplitude_to_db` takes.
     amin : float > 0
-        Powers below are raised to it.
+        Powers below are raised to it; used by `log` "db" and "ln". With `power` 1 and "db" it is a power as well.
     top_db : float >= 0 or None
-        Values further than this below a clip's loudest are raised to that floor, in dB; None keeps all.
+        Values further than this below a clip's loudest are raised to that floor, in dB; None keeps all. Used by `log`
+        "db".
     duration : float > 0 or None
         Length that `transform` gives to every clip, in seconds: of longer ones a part is taken, shorter ones are
         zero-padded at the end. None: that of the longest clip of the data set.
+    win_length : int > 0 or None
+        Samples of the window, at most `n_fft`; None: `n_fft`.
+    window : str, tuple or array-like
+        "hann"; any other name or tuple of `scipy.signal.get_window`, periodic; "povey", Kaldi's symmetric
+        ``hann ** 0.85``; or the `win_length` values themselves.
+    window_align : {"center", "start"}
+        Where the window lies in a frame if it is shorter than `n_fft`: in its middle, zeros on both sides (librosa,
+        torch), or at its start, the frame being `win_length` samples with zeros after them (TensorFlow, Kaldi).
+    center : bool
+        Frame f is centred on sample ``f * hop_length``, padding as `pad_mode` says where it reaches beyond the
+        signal. If False, frames begin at ``f * hop_length`` and lie within the signal.
+    snip_edges : bool
+        Kaldi's option. False, which needs ``center=False``: frame f is centred on sample ``(f + 1/2) * hop_length``,
+        and the signal is mirrored at its ends.
+    pad_mode : {"constant", "reflect", "symmetric", "edge", "wrap"}
+        What lies beyond the ends of the signal, as `numpy.pad` names it. Used with ``center=True``.
+    power : {1, 2}
+        Mel bands sum up magnitudes (1) or powers (2).
+    htk : bool
+        Mel scale of HTK, also Kaldi's and TensorFlow's, instead of Slaney's.
+    norm : {"slaney", None}
+        Triangles of unit area over Hz, or of unit height.
+    mel_triangles : {"hz", "mel"}
+        Axis over which the sides of the triangles are straight: "hz" (librosa, torchaudio) or "mel" (TensorFlow,
+        Kaldi).
+    log : {"db", "ln", "ln_offset", "ln_nonzero", None}
+        Level of a value x: "db", decibels ``10 * log10(max(x, amin) / ref)``, of magnitudes 20 instead of 10; "ln",
+        ``ln(max(x, amin))``; "ln_offset", ``ln(x + log_offset)``; "ln_nonzero", ``ln(x)``, or 0 where x is 0; None, x
+        itself.
+    log_offset : float > 0
+        Used by `log` "ln_offset".
+    gain : float
+        Factor of the samples; 32768 where a convention counts 16-bit integers.
+    preemphasis : float in [0, 1]
+        In each frame, ``x[i] -= preemphasis * x[i - 1]`` (and ``x[0] -= preemphasis * x[0]``), before the window.
+    remove_dc : bool
+        Subtract each frame's mean, before `preemphasis`.
 
     Raises
     ------
@@ -68,6 +108,11 @@ class LogMel:
     >>> log_mel = sa.LogMel(sr=16000, n_fft=1024, hop_length=256, n_mels=64)
     >>> log_mel(np.zeros(16000)).shape
     (64, 63)
+
+    The input of a network trained with TensorFlow:
+
+    >>> sa.LogMel.preset("yamnet")(np.zeros(16000)).shape
+    (64, 98)
     """
 
     sr: float = 44100
@@ -76,50 +121,83 @@ class LogMel:
     n_mels: int = 128
     fmin: float = 0.0
     fmax: float | None = None
-    ref: float = 1.0
+    ref: float | Literal["max"] = 1.0
     amin: float = 1e-10
     top_db: float | None = 80.0
     duration: float | None = None
+    win_length: int | None = None
+    window: Window = "hann"
+    window_align: WindowAlign = "center"
+    center: bool = True
+    snip_edges: bool = True
+    pad_mode: PadMode = "constant"
+    power: float = 2.0
+    htk: bool = False
+    norm: Literal["slaney"] | None = "slaney"
+    mel_triangles: Literal["hz", "mel"] = "hz"
+    log: Log | None = "db"
+    log_offset: float = 1e-3
+    gain: float = 1.0
+    preemphasis: float = 0.0
+    remove_dc: bool = False
 
     def __post_init__(self) -> None:
-        if self.duration is not None and not (self.duration > 0 and math.isfinite(self.duration)):
-            raise ParameterError("duration", self.duration, "above 0 seconds, or None")
-        for name in ("n_fft", "hop_length", "n_mels"):
-            if not isinstance(getattr(self, name), (int, np.integer)):
-                raise ParameterError(name, getattr(self, name), "a whole number")
-        if self.fmax is not None and not self.fmax > 0:
-            raise ParameterError("fmax", self.fmax, "above 0 Hz, or None for half the sample rate")
+        if self.duration is not None:
+            framing.number(self, "duration")
+            if not (self.duration > 0 and math.isfinite(self.duration)):
+                raise ParameterError("duration", self.duration, "above 0 seconds, or None")
+        for name in ("sr", "fmin"):
+            framing.number(self, name)
+        framing.whole_number(self, "n_mels")
+        if self.fmax is not None:
+            framing.number(self, "fmax")
+            if not self.fmax > 0:
+                raise ParameterError("fmax", self.fmax, "above 0 Hz, or None for half the sample rate")
+        framing.check_framing(self)
+        framing.check_levels(self)
+        framing.true_or_false(self, "htk")
+        framing.one_of(self, "norm", ("slaney", None))
+        framing.one_of(self, "mel_triangles", ("hz", "mel"))
         # A build without the audio module still carries the options of networks that were trained elsewhere.
         if importlib.util.find_spec("siamaudio._audio") is not None:
-            self._native()
+            framing.native(self)
 
-    def _native(self) -> _audio.Spectrogram:
-        from siamaudio._frontend import audio_core
+    def _native_options(self) -> dict[str, Any]:
+        return {
+            "sr": self.sr,
+            **framing.framing_options(self),
+            **framing.level_options(self),
+            "n_mels": self.n_mels,
+            "fmin": self.fmin,
+            "fmax": self.fmax,
+            "mel_scale": "htk" if self.htk else "slaney",
+            "area_norm": self.norm == "slaney",
+            "linear_in_mel": self.mel_triangles == "mel",
+        }
 
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / max(self.n_fft, 1))
-        return audio_core.Spectrogram(
-            sr=self.sr,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            window=window,
-            placement="centred",
-            pad_mode="constant",
-            gain=1.0,
-            remove_dc=False,
-            preemphasis=0.0,
-            kind="power",
-            n_mels=self.n_mels,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            mel_scale="slaney",
-            area_norm=True,
-            linear_in_mel=False,
-            log="db",
-            amin=self.amin,
-            ref=self.ref,
-            top_db=self.top_db,
-            log_offset=0.0,
-        )
+    @classmethod
+    def preset(cls, name: str, **options: Any) -> Self:
+        """Make a published front end.
+
+        Parameters
+        ----------
+        name : str
+            One of `front_end_presets`, where they are described.
+        **options
+            Options in place of the preset's.
+
+        Raises
+        ------
+        ParameterError
+            There is no such preset, or an option is out of its range.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> sa.LogMel.preset("kaldi", n_mels=80).num_frames(16000)
+        98
+        """
+        return cls(**{**preset_options(name), **options})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options by name, as `from_dict` takes them and JSON can hold them."""
@@ -147,18 +225,119 @@ class LogMel:
 
         Returns
         -------
-        np.ndarray [shape=(..., n_mels, 1 + samples // hop_length), dtype=float32]
-            Decibels.
+        np.ndarray [shape=(..., n_mels, num_frames(samples)), dtype=float32]
+            Levels as `log` says, decibels by default.
+
+        Raises
+        ------
+        ParameterError
+            `y` holds NaN, infinite values or values too large to be squared, or is too short for a frame where
+            `center` is False.
         """
-        signals = as_signals(y)
-        leading = signals.shape[:-1]
-        rows = signals.reshape(math.prod(leading), signals.shape[-1])
-        spectrograms = self._native().transform(rows, num_threads=num_threads or 0)
-        return spectrograms.reshape(*leading, *spectrograms.shape[1:])
+        return framing.transform(self, y, num_threads)
 
     def num_frames(self, num_samples: int) -> int:
-        """Return the number of frames of a signal of `num_samples` samples: ``1 + num_samples // hop_length``."""
-        return self._native().num_frames(num_samples)
+        """Return the number of frames of a signal of `num_samples` samples.
+
+        ``1 + num_samples // hop_length`` if `center`; else ``1 + (num_samples - length) // hop_length``, or 0 where
+        that is negative, with a frame's length `n_fft` or, aligned at the start, `win_length`; without `snip_edges`
+        ``(num_samples + hop_length // 2) // hop_length``.
+        """
+        return framing.count_frames(self, num_samples)
+
+    def to_audio(
+        self, spectrogram: npt.ArrayLike, *, length: int | None = None, num_iterations: int = 32, seed: int = 0
+    ) -> npt.NDArray[np.float32]:
+        """Make signals that sound as spectrograms look.
+
+        The logarithm is undone, then bins are found that add up to the mel bands (`spectrum_from_mel`), then phases
+        that fit them (`griffin_lim`). Phases, detail within a band and all below `amin` or `top_db` are gone; so is
+        loudness where `ref` is "max", which counts as 1.
+
+        Parameters
+        ----------
+        spectrogram : array-like [shape=(..., n_mels, frames)]
+            What calling the front end returns.
+        length : int or None
+            Samples of the signals; None: as many as the frames need.
+        num_iterations : int >= 0
+            Rounds of the search for phases.
+        seed : int
+            Of the phases that it begins with.
+
+        Returns
+        -------
+        np.ndarray [shape=(..., samples), dtype=float32]
+            Signals at `sr`.
+
+        Raises
+        ------
+        ParameterError
+            `spectrogram` has another shape or values that are not finite, or `length` does not fit it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import siamaudio as sa
+        >>> log_mel = sa.LogMel(sr=16000, n_fft=512, hop_length=256, n_mels=40)
+        >>> tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
+        >>> log_mel.to_audio(log_mel(tone), length=8000).shape
+        (8000,)
+        """
+        return inverse.log_mel_to_audio(self, spectrogram, length=length, num_iterations=num_iterations, seed=seed)
+
+    def transform_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        offset: float = 0.0,
+        duration: float | None = None,
+        num_threads: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Read, resample and transform one file of any length; the front end's own `duration` plays no part.
+
+        Beside the result, memory does not grow with the length: a recording of hours takes some megabytes of samples
+        at a time.
+
+        Parameters
+        ----------
+        path : path-like
+            Audio file; its channels are averaged.
+        offset : float >= 0
+            Start of the part to read, in seconds.
+        duration : float >= 0 or None
+            Length of the part to read, in seconds; None reads to the end.
+        num_threads : int > 0 or None
+            CPU threads over parts of the file; None: one a core.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_mels, num_frames(samples)), dtype=float32]
+            Levels as `log` says.
+
+        Raises
+        ------
+        AudioError
+            The file cannot be read, holds no samples, or holds values that are not finite.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> path = sa.datasets.synthetic(2, 2).paths[0]
+        >>> sa.LogMel(sr=16000).transform_file(path, duration=1.0).shape
+        (128, 32)
+        """
+        from siamaudio._frontend import audio_core
+        from siamaudio.audio import check_part
+
+        check_part(offset, duration)
+        return audio_core.transform_file(
+            framing.native(self),
+            os.fspath(path),
+            offset_seconds=offset,
+            duration_seconds=-1.0 if duration is None else duration,
+            num_threads=num_threads or 0,
+        )
 
     def transform_files(
         self,
@@ -187,7 +366,7 @@ class LogMel:
         Returns
         -------
         spectrograms : np.ndarray [shape=(files, n_mels, frames), dtype=float32]
-            Decibels; undefined for files that failed.
+            Levels as `log` says; undefined for files that failed.
         lengths : np.ndarray [shape=(files,), dtype=int64]
             Frames of each file that hold signal, before the padding; 0 for files that failed.
         failed : list of (index, path, reason)
@@ -197,8 +376,10 @@ class LogMel:
 
         if self.num_samples is None:
             raise ParameterError("duration", None, "a length in seconds, so that all files get the same shape")
+        if self.num_frames(self.num_samples) == 0:
+            raise ParameterError("duration", self.duration, "at least the length of one frame, as center is False")
         return audio_core.transform_files(
-            self._native(),
+            framing.native(self),
             list(paths),
             positions=np.arange(len(paths)) if positions is None else np.asarray(positions, dtype=np.int64),
             num_samples=self.num_samples,

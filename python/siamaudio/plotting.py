@@ -224,7 +224,7 @@ def plot_spectrogram(spectrogram: npt.ArrayLike, *, front_end: LogMel | None = N
     Parameters
     ----------
     spectrogram : array-like [shape=(bands, frames)]
-        Decibels.
+        Levels.
     front_end : LogMel or None
         What made the spectrogram.
     ax : matplotlib.axes.Axes or None
@@ -248,7 +248,7 @@ def plot_spectrogram(spectrogram: npt.ArrayLike, *, front_end: LogMel | None = N
     drawn = _draw_spectrogram(ax, image, front_end)
     ax.set_xlabel(_time_label(front_end))
     ax.set_ylabel(_frequency_label(front_end))
-    _figure_of(ax).colorbar(drawn, ax=ax, label="level (dB)")
+    _figure_of(ax).colorbar(drawn, ax=ax, label=_level_label(front_end))
     return ax
 
 
@@ -369,8 +369,7 @@ def plot_examples(
             _mark_support(ax, example, position)
     assert drawn is not None
     figure.supxlabel(_time_label(front_end), fontsize="medium")
-    level = "level (as given)" if front_end is None else "level (dB)"
-    figure.colorbar(drawn, ax=grid, label=level, shrink=min(1, 2 / len(examples)), aspect=30)
+    figure.colorbar(drawn, ax=grid, label=_level_label(front_end), shrink=min(1, 2 / len(examples)), aspect=30)
     return figure
 
 
@@ -448,18 +447,27 @@ def _frequency_label(front_end: LogMel | None) -> str:
     return "band" if front_end is None else "frequency (Hz)"
 
 
+def _level_label(front_end: LogMel | None) -> str:
+    if front_end is None:
+        return "level (as given)"
+    if front_end.log is None:
+        return "magnitude" if front_end.power == 1 else "power"
+    return "level (dB)" if front_end.log == "db" else "level (natural logarithm)"
+
+
 def _frequency_ticks(front_end: LogMel) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Round frequencies, and where they are among the bands (band 0 at 0); no two closer than an eighth of the axis."""
-    edges = _hz_to_mel(np.array([front_end.fmin, front_end.fmax or front_end.sr / 2]))
+    hz_to_mel, mel_to_hz = (_htk_from_hz, _hz_from_htk) if front_end.htk else (_slaney_from_hz, _hz_from_slaney)
+    edges = hz_to_mel(np.array([front_end.fmin, front_end.fmax or front_end.sr / 2]))
     # Centres of the bands divide the range evenly, in mel; the range's ends are edges, not centres.
     to_band = np.array([(front_end.n_mels + 1) / (edges[1] - edges[0])])
-    centres = _mel_to_hz(edges[0] + np.arange(1, front_end.n_mels + 1) / to_band)
+    centres = mel_to_hz(edges[0] + np.arange(1, front_end.n_mels + 1) / to_band)
     round_hz = np.array([digit * 10.0**power for power in range(6) for digit in (1, 2, 5)])
     inside = round_hz[(round_hz >= centres[0]) & (round_hz <= centres[-1])]
     if len(inside) < 2:
         ends = [0, front_end.n_mels - 1] if front_end.n_mels > 1 else [0]
         return np.array(ends, dtype=np.float64), np.round(centres[ends], 1)
-    positions = (_hz_to_mel(inside) - edges[0]) * to_band - 1
+    positions = (hz_to_mel(inside) - edges[0]) * to_band - 1
     kept = [len(inside) - 1]
     for index in range(len(inside) - 2, -1, -1):
         if positions[kept[-1]] - positions[index] >= front_end.n_mels / 8:
@@ -467,14 +475,23 @@ def _frequency_ticks(front_end: LogMel) -> tuple[npt.NDArray[np.float64], npt.ND
     return positions[kept[::-1]], inside[kept[::-1]]
 
 
-def _hz_to_mel(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _slaney_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Slaney's scale (Auditory Toolbox, 1998), as in librosa: 3 mel every 200 Hz, from 1000 Hz on logarithmic."""
     above = 15 + 27 * np.log(np.maximum(frequencies_hz, 1000) / 1000) / np.log(6.4)
     return np.where(frequencies_hz < 1000, frequencies_hz * 3 / 200, above)
 
 
-def _mel_to_hz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _hz_from_slaney(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(np.log(6.4) * (np.maximum(mels, 15) - 15) / 27))
+
+
+def _htk_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """O'Shaughnessy's scale, in mel."""
+    return 2595 * np.log10(1 + frequencies_hz / 700)
+
+
+def _hz_from_htk(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 700 * (10 ** (mels / 2595) - 1)
 
 
 def _vertical_line(ax: Axes, accuracy: float, name: str, colour: str, line_style: str) -> Line2D:

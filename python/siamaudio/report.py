@@ -289,12 +289,33 @@ def _front_end_facts(front_end: LogMel | None) -> list[tuple[str, str]]:
     highest = front_end.sr / 2 if front_end.fmax is None else front_end.fmax
     return [
         ("sample rate", f"{front_end.sr:g} Hz"),
-        ("frame", f"{front_end.n_fft} samples, one every {front_end.hop_length}"),
+        ("frame", _frame_fact(front_end)),
         ("bands", f"{front_end.n_mels} mel bands from {front_end.fmin:g} to {highest:g} Hz"),
-        ("level", f"dB, 0 dB is a power of {front_end.ref:g}, powers below {front_end.amin:g} raised to it"),
-        ("range", "whole" if front_end.top_db is None else f"{front_end.top_db:g} dB below a clip's loudest"),
+        ("level", _level_fact(front_end)),
         ("clip length", "as it comes" if front_end.duration is None else f"{front_end.duration:g} s"),
     ]
+
+
+def _frame_fact(front_end: LogMel) -> str:
+    shorter = front_end.win_length is not None and front_end.win_length < front_end.n_fft
+    samples = f"{front_end.win_length} samples in {front_end.n_fft}" if shorter else f"{front_end.n_fft} samples"
+    return f"{samples}, one every {front_end.hop_length}"
+
+
+def _level_fact(front_end: LogMel) -> str:
+    kind = "magnitude" if front_end.power == 1 else "power"
+    match front_end.log:
+        case None:
+            return kind
+        case "ln":
+            return f"natural logarithm of the {kind}, those below {front_end.amin:g} raised to it"
+        case "ln_offset":
+            return f"natural logarithm of the {kind} plus {front_end.log_offset:g}"
+        case "ln_nonzero":
+            return f"natural logarithm of the {kind} where it is not 0"
+    zero = "a clip's largest power" if front_end.ref == "max" else f"a power of {front_end.ref:g}"
+    top = "" if front_end.top_db is None else f", at most {front_end.top_db:g} dB below a clip's loudest"
+    return f"dB, 0 dB is {zero}, powers below {front_end.amin:g} raised to it{top}"
 
 
 def _if(condition: bool, words: str) -> str:
