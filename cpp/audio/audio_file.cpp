@@ -226,8 +226,9 @@ struct AudioReader::Decoder {
   int64_t seekable(int64_t frame) const {
     // What a frame of these decodes to depends on many frames before it, which seek does not look at.
     if (container == SF_FORMAT_MPEG || codec == SF_FORMAT_OPUS) return 0;
-    // In the last page, which may be cut anywhere, seek counts wrongly. A page has at most 255 packets of up to 4096.
-    if (codec == SF_FORMAT_VORBIS) return std::clamp<int64_t>(info.num_frames - 255 * 4096, 0, frame);
+    // In the last page, which may be cut anywhere, seek counts wrongly.
+    constexpr int64_t kPageFrames = int64_t{255} * 4096;  // packets a page times frames a packet, at most
+    if (codec == SF_FORMAT_VORBIS) return std::clamp<int64_t>(info.num_frames - kPageFrames, 0, frame);
     return frame;
   }
 
