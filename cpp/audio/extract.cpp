@@ -50,8 +50,12 @@ Audio read_part(const std::string& path, double sample_rate, const FilesOptions&
     const int64_t start = crop_start(info.num_frames, num_wanted, options, position);
     const double offset_seconds = static_cast<double>(start) / info.sample_rate;
     const ReadOptions range{.offset_seconds = offset_seconds, .duration_seconds = duration_seconds, .mono = true};
-    Audio part = read_audio(path, range);
-    if (static_cast<int64_t>(part.samples.size()) == std::min(num_wanted, info.num_frames)) return part;
+    try {
+      Audio part = read_audio(path, range);
+      if (static_cast<int64_t>(part.samples.size()) == std::min(num_wanted, info.num_frames)) return part;
+    } catch (const AudioError&) {
+      // Past the true end a file cannot be positioned. What is really damaged is refused below.
+    }
   }
 
   // The header counts other samples than there are: only decoding all of them tells how many.
