@@ -61,7 +61,7 @@ FRAMES = LOG_MEL.num_frames(SAMPLES)
 
 def ours_from_files(paths: Sequence[str], threads: int) -> FloatArray:
     """Read and transform files; the one place that knows how the package is asked for it."""
-    spectrograms, failed = LOG_MEL.transform_files(list(paths), num_threads=threads)
+    spectrograms, _, failed = LOG_MEL.transform_files(list(paths), num_threads=threads)
     if failed:
         raise BenchmarkError(f"{failed[0][1]} cannot be read: {failed[0][2]}")
     return spectrograms

@@ -1,6 +1,7 @@
 #include "audio/extract.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -125,31 +126,33 @@ void require_finite(const SpectrogramStream::Result& result, const std::string& 
 
 /// Transforms the wanted part of one file and returns the samples that it held.
 int64_t transform_part(Extractor& extractor, const std::string& path, double sample_rate, const FilesOptions& options,
-                       int64_t position, float* rows, int64_t num_frames) {
+                       int64_t position, float* rows, int64_t num_frames, const Poll& poll) {
   const double duration_seconds = static_cast<double>(options.num_samples) / sample_rate;
   const auto transform_from = [&](AudioReader reader) {
     extractor.stream().start(rows, num_frames);
-    const auto counts = extractor.push_all(reader, options.num_samples, path, {});
-    if (counts.num_pushed > 0) {
-      extractor.push_silence(options.num_samples - counts.num_pushed);
-      require_finite(extractor.stream().finish(), path);
-    }
+    const auto counts = extractor.push_all(reader, options.num_samples, path, poll);
+    if (counts.num_pushed == 0) throw AudioError(path, "holds no samples");
+    extractor.push_silence(options.num_samples - counts.num_pushed);
+    require_finite(extractor.stream().finish(), path);
     return counts;
   };
   AudioReader reader = open_range(path, 0, duration_seconds);
+  if (options.crop == Crop::kStart) return transform_from(std::move(reader)).num_pushed;
+
   const AudioInfo info = reader.info();
   const int64_t num_wanted = std::llround(duration_seconds * info.sample_rate);
-  const int64_t start = crop_start(info.num_frames, num_wanted, options, position);
-  if (start > 0) reader = open_range(path, static_cast<double>(start) / info.sample_rate, duration_seconds);
-  auto counts = transform_from(std::move(reader));
-  if (options.crop != Crop::kStart && counts.num_decoded < std::min(num_wanted, info.num_frames)) {
-    // The header counts more samples than there are: only decoding all of them tells how many.
-    const int64_t num_available = count_frames(open_range(path, 0, -1), {});
-    const int64_t true_start = crop_start(num_available, num_wanted, options, position);
-    counts = transform_from(open_range(path, static_cast<double>(true_start) / info.sample_rate, duration_seconds));
+  const auto open_at = [&](int64_t start) {
+    return open_range(path, static_cast<double>(start) / info.sample_rate, duration_seconds);
+  };
+  try {
+    const auto counts = transform_from(open_at(crop_start(info.num_frames, num_wanted, options, position)));
+    if (counts.num_decoded == std::min(num_wanted, info.num_frames)) return counts.num_pushed;
+  } catch (const AudioError&) {
+    // Past the true end a file cannot be positioned. What is really damaged is refused below.
   }
-  if (counts.num_pushed == 0) throw AudioError(path, "holds no samples");
-  return counts.num_pushed;
+  // The header counts more samples than there are: only decoding all of them tells how many.
+  const int64_t num_available = count_frames(open_range(path, 0, -1), poll);
+  return transform_from(open_at(crop_start(num_available, num_wanted, options, position))).num_pushed;
 }
 
 }  // namespace
@@ -172,14 +175,17 @@ std::vector<FailedClip> transform_files(const Spectrogram& spectrogram, const st
   std::vector<FailedClip> failed;
   parallel_for(
       static_cast<int64_t>(paths.size()), num_threads,
-      [&](int64_t clip, int worker) {
+      [&](int64_t clip, int worker, const std::atomic<bool>& is_stopping) {
+        const Poll stop_here = [&] {
+          if (is_stopping) throw Interrupted();
+        };
         const std::string& path = paths[static_cast<size_t>(clip)];
         auto& extractor = extractors[static_cast<size_t>(worker)];
         if (!extractor) extractor = std::make_unique<Extractor>(spectrogram, 1);
         lengths[clip] = 0;
         try {
           const int64_t num_samples = transform_part(*extractor, path, spectrogram.options().sample_rate, options,
-                                                     positions[clip], rows + clip * clip_size, num_frames);
+                                                     positions[clip], rows + clip * clip_size, num_frames, stop_here);
           lengths[clip] = spectrogram.num_frames(num_samples);
         } catch (const AudioError& error) {
           const std::lock_guard lock(mutex);

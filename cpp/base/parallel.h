@@ -9,6 +9,8 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/poll.h"
@@ -21,19 +23,26 @@ inline int resolve_num_threads(int num_threads) {
 }
 
 /// Calls body(index, worker) once for every index in [0, count), worker in [0, num_threads) being the calling thread's
-/// number; indices are handed out in order. `poll` runs on the caller's thread every 50 ms. The first exception, from
-/// a body or from `poll`, stops the loop after the indices under way and is thrown again here.
+/// number; indices are handed out in order. A body that works long on one index may take a third argument, a
+/// const std::atomic<bool>& that tells it that the loop is to stop. `poll` runs on the caller's thread every 50 ms. The
+/// first exception, from a body or from `poll`, stops the loop after the indices under way and is thrown again here.
 template <typename Body>
 void parallel_for(int64_t count, int num_threads, const Body& body, const Poll& poll = {}) {
   num_threads = static_cast<int>(std::min<int64_t>(resolve_num_threads(num_threads), count));
   if (count <= 0) return;
+  std::atomic<bool> stop{false};
+  const auto call = [&](int64_t index, int worker) {
+    if constexpr (std::is_invocable_v<const Body&, int64_t, int, const std::atomic<bool>&>)
+      body(index, worker, std::as_const(stop));
+    else
+      body(index, worker);
+  };
   if (num_threads == 1 && !poll) {
-    for (int64_t index = 0; index < count; ++index) body(index, 0);
+    for (int64_t index = 0; index < count; ++index) call(index, 0);
     return;
   }
 
   std::atomic<int64_t> next{0};
-  std::atomic<bool> stop{false};
   std::mutex mutex;
   std::condition_variable finished;
   std::exception_ptr failure;
@@ -46,7 +55,7 @@ void parallel_for(int64_t count, int num_threads, const Body& body, const Poll& 
   };
   auto work = [&](int worker) {
     try {
-      for (int64_t index; !stop && (index = next.fetch_add(1)) < count;) body(index, worker);
+      for (int64_t index; !stop && (index = next.fetch_add(1)) < count;) call(index, worker);
     } catch (...) {
       fail();
     }

@@ -168,5 +168,14 @@ TEST(ParallelFor, APollsExceptionStopsTheLoop) {
   }
 }
 
+TEST(ParallelFor, TellsALongBodyToStop) {
+  bool was_told = false;
+  const auto body = [&](int64_t, int, const std::atomic<bool>& is_stopping) {
+    was_told = wait_until([&] { return is_stopping.load(); });
+  };
+  EXPECT_THROW(parallel_for(1, 1, body, [] { throw Interrupted(); }), Interrupted);
+  EXPECT_TRUE(was_told);
+}
+
 }  // namespace
 }  // namespace siamaudio
