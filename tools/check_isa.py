@@ -31,6 +31,7 @@ def shared_code(archive: str) -> list[str]:
 
 
 def main() -> None:
+    """Check the archive that is named on the command line."""
     if shutil.which("nm") is None:
         raise SystemExit("nm is missing: apt-get install binutils")
     found = shared_code(sys.argv[1])

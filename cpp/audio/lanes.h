@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 namespace siamaudio {
 
@@ -131,21 +132,22 @@ struct Lane {
   }
 };
 
+/// The numbers of two lanes' halves in turn: a[offset], b[offset], a[offset + 1], b[offset + 1], ...
+template <int Offset, int W, int... I>
+Lane<W> interleaved(Lane<W> a, Lane<W> b, std::integer_sequence<int, I...> /*indices*/) {
+  return __builtin_shufflevector(a.v, b.v, (Offset + I / 2 + I % 2 * W)...);
+}
+
 /// Turns W rows of W numbers into columns, in place. In each of log2(W) rounds the first half of the rows is
 /// interleaved with the second, number by number; after all of them every number has gone to its transposed place.
 template <int W>
 void transpose(Lane<W> (&rows)[W]) {
-  using Integers = typename Lane<W>::Integers;
-  Integers low{}, high{};
-  for (int i = 0; i < W; ++i) {
-    low[i] = i / 2 + (i % 2) * W;
-    high[i] = low[i] + W / 2;
-  }
+  constexpr std::make_integer_sequence<int, W> kIndices;
   for (int round = 1; round < W; round *= 2) {
     Lane<W> next[W];
     for (int i = 0; i < W / 2; ++i) {
-      next[2 * i].v = __builtin_shuffle(rows[i].v, rows[i + W / 2].v, low);
-      next[2 * i + 1].v = __builtin_shuffle(rows[i].v, rows[i + W / 2].v, high);
+      next[2 * i] = interleaved<0>(rows[i], rows[i + W / 2], kIndices);
+      next[2 * i + 1] = interleaved<W / 2>(rows[i], rows[i + W / 2], kIndices);
     }
     for (int i = 0; i < W; ++i) rows[i] = next[i];
   }

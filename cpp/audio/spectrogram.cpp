@@ -79,6 +79,8 @@ void check(const SpectrogramOptions& options) {
     throw ParameterError("gain", std::to_string(options.gain), "a finite factor other than 0");
   if (!(options.preemphasis >= 0 && options.preemphasis <= 1))
     throw ParameterError("preemphasis", std::to_string(options.preemphasis), "0 to 1");
+  if (options.kind == SpectrumKind::kComplex && (options.mel || options.log.kind != LogKind::kNone))
+    throw ParameterError("kind", "complex", "magnitude or power, of which mel bands and logarithms can be taken");
   if (options.mel) check_mel(*options.mel, options.n_fft);
   check_log(options.log);
 }

@@ -283,6 +283,8 @@ TEST(Spectrogram, NamesTheOptionThatItRejects) {
       {"gain", [](auto& o) { o.gain = kInfinity; }},
       {"preemphasis", [](auto& o) { o.preemphasis = -0.1; }},
       {"preemphasis", [](auto& o) { o.preemphasis = kNaN; }},
+      {"kind", [](auto& o) { o.kind = SpectrumKind::kComplex; }},
+      {"kind", [](auto& o) { o.kind = SpectrumKind::kComplex, o.mel.reset(); }},
       {"n_mels", [](auto& o) { o.mel->num_mels = 0; }},
       {"n_mels", [](auto& o) { o.mel->num_mels = 34; }},
       {"fmin", [](auto& o) { o.mel->fmin = -1; }},
