@@ -123,8 +123,8 @@ def test_every_source_is_read_alike(tmp_path: Path, rng: np.random.Generator) ->
     ):
         archive.writestr("a.wav", data, zipfile.ZIP_DEFLATED)
         opened.seek(1000)
-        sources = [path, str(path), data, bytearray(data), memoryview(data), memoryview(spaced.data)[::2], io.BytesIO(data),
-                   opened, unbuffered, mapped]  # fmt: skip
+        sources = [path, str(path), data, bytearray(data), memoryview(data), memoryview(spaced.data)[::2],
+                   io.BytesIO(data), opened, unbuffered, mapped]  # fmt: skip
         for source in sources:
             for _ in range(2):  # a file object may be read again
                 y, sr = sa.load(source)
