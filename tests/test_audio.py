@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,8 +123,8 @@ def test_every_source_is_read_alike(tmp_path: Path, rng: np.random.Generator) ->
     ):
         archive.writestr("a.wav", data, zipfile.ZIP_DEFLATED)
         opened.seek(1000)
-        sources = [path, str(path), data, bytearray(data), memoryview(data), memoryview(spaced)[::2], io.BytesIO(data),
-                   opened, unbuffered, mapped]  # fmt: skip
+        sources = [path, str(path), data, bytearray(data), memoryview(data), memoryview(spaced.data)[::2],
+                   io.BytesIO(data), opened, unbuffered, mapped]  # fmt: skip
         for source in sources:
             for _ in range(2):  # a file object may be read again
                 y, sr = sa.load(source)
@@ -155,7 +156,7 @@ def test_result_is_the_callers(rng: np.random.Generator) -> None:
     [(b"no audio", "<bytes>"), (bytearray(b"no audio"), "<bytes>"), (io.BytesIO(b"no audio"), "<file object>"),
      (b"", "<bytes>"), (io.BytesIO(), "<file object>")],
 )  # fmt: skip
-def test_sources_without_a_path_are_named(source: object, name: str) -> None:
+def test_sources_without_a_path_are_named(source: Any, name: str) -> None:
     for read in (sa.load, sa.info):
         with pytest.raises(sa.AudioError, match=f"^{name}: is (not|empty)") as caught:
             read(source)
@@ -266,7 +267,7 @@ def test_refused_codec(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("offset", -1.0), ("duration", -0.5), ("offset", float("nan")), ("sr", 0)]
 )
-def test_bad_options_are_named(tmp_path: Path, option: str, value: float) -> None:
+def test_bad_options_are_named(tmp_path: Path, option: str, value: Any) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(10), 8000)
     with pytest.raises(sa.ParameterError, match="sr" if option == "sr" else option):
         sa.load(tmp_path / "a.wav", **{option: value})
