@@ -72,6 +72,22 @@ def test_features_of_a_folder(run, tmp_path: Path) -> None:
     assert sa.Features.load(tmp_path / "f.zarr").front_end == sa.LogMel(sr=16000, n_fft=512, n_mels=20, duration=1.5)
 
 
+def test_features_of_a_published_front_end(run, tmp_path: Path) -> None:
+    """Options that were typed replace the preset's, also where they are LogMel's own defaults."""
+    data = Path(sa.datasets.synthetic(2, 2).paths[0]).parents[1]
+    arguments = ("features", data, "-o", tmp_path / "f.zarr", "--front-end", "yamnet")
+    assert run(*arguments).out.endswith(": 4 clips of 64 bands x 148 frames, 2 classes\n")
+    assert sa.Features.load(tmp_path / "f.zarr").front_end == sa.LogMel.preset("yamnet", duration=1.5)
+    run(*arguments, "--n-mels", 40, "--fmin", 0, "--log", "db", "--ref", "max", "--center", "--window", "hamming")
+    expected = sa.LogMel.preset(
+        "yamnet", n_mels=40, fmin=0.0, log="db", ref="max", center=True, window="hamming", duration=1.5
+    )
+    assert sa.Features.load(tmp_path / "f.zarr").front_end == expected
+    refused = run("features", data, "-o", tmp_path / "g.zarr", "--front-end", "vggish")
+    assert refused.status == 2
+    assert refused.complaint.startswith("siamaudio: preset: got vggish; accepted: fedele2022_audiomnist, ")
+
+
 def test_train_evaluate_classify(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The three commands on audio files, with the preset, in small."""
     clips = sa.datasets.synthetic(8, 4)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import json
 import os
 import pickle
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 import soundfile
 
 import siamaudio as sa
+from siamaudio import framing
 
 
 @pytest.fixture
@@ -51,9 +55,11 @@ def test_other_dtypes_and_strides(small: sa.LogMel, rng: np.random.Generator) ->
     [
         ("sr", 0),
         ("sr", float("nan")),
+        ("sr", "fast"),
         ("n_fft", 0),
         ("n_fft", 31),
         ("n_fft", 2.5),
+        ("n_fft", True),
         ("hop_length", 0),
         ("n_mels", 0),
         ("n_mels", 200),
@@ -62,22 +68,211 @@ def test_other_dtypes_and_strides(small: sa.LogMel, rng: np.random.Generator) ->
         ("fmax", 5000),
         ("fmax", 0),
         ("ref", 0),
+        ("ref", "min"),
+        ("ref", None),
         ("amin", -1),
+        ("amin", "tiny"),
         ("top_db", -1),
         ("duration", 0),
         ("duration", float("inf")),
+        ("win_length", 0),
+        ("win_length", 257),
+        ("win_length", 100.5),
+        ("window", "hannn"),
+        ("window", ("kaiser",)),
+        ("window", np.ones(255)),
+        ("window", np.ones((2, 128))),
+        ("window", [1.0] * 255 + [float("nan")]),
+        ("window", []),
+        ("window", None),
+        ("window", np.hanning),
+        ("window_align", "end"),
+        ("center", 1),
+        ("center", "yes"),
+        ("snip_edges", False),  # needs center=False
+        ("pad_mode", "zeros"),
+        ("power", 1.5),
+        ("power", 0),
+        ("htk", None),
+        ("norm", 1),
+        ("mel_triangles", "bark"),
+        ("log", "log2"),
+        ("log", 10),
+        ("log_offset", "small"),
+        ("gain", 0),
+        ("gain", float("inf")),
+        ("preemphasis", 1.5),
+        ("preemphasis", -0.1),
+        ("remove_dc", 0),
     ],
 )
-def test_bad_options_are_named(option: str, value: float) -> None:
+def test_bad_options_are_named(option: str, value: object) -> None:
     options = {"sr": 8000, "n_fft": 256, "hop_length": 128, "n_mels": 16}
     with pytest.raises(sa.ParameterError, match=f"^{option}: got "):
         sa.LogMel(**{**options, option: value})
 
 
-def test_is_a_value(small: sa.LogMel) -> None:
-    assert sa.LogMel.from_dict(small.to_dict()) == small
-    assert pickle.loads(pickle.dumps(small)) == small
-    assert hash(small) == hash(sa.LogMel.from_dict(small.to_dict()))
+def test_offset_is_checked_where_it_is_used() -> None:
+    with pytest.raises(sa.ParameterError, match=r"^log_offset: got "):
+        sa.LogMel(log="ln_offset", log_offset=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"window": np.hamming(256)},
+        {"window": list(range(100)), "win_length": 100},
+        {"window": ("kaiser", 14.0)},
+        {"window": ("general_cosine", [0.5, 0.3, 0.2])},
+        {"ref": np.max, "n_fft": np.int64(256), "sr": np.float32(8000), "center": np.bool_(False)},
+        {"log": None, "fmax": 3000.0, "norm": None},
+    ],
+    ids=str,
+)
+def test_is_a_value(options: dict[str, object], rng: np.random.Generator) -> None:
+    """Equal, hashed, pickled, copied and written as JSON, arrays and all."""
+    front_end = sa.LogMel(**{"sr": 8000, "n_fft": 256, "hop_length": 128, "n_mels": 16, **options})
+    y = rng.standard_normal(1000)
+    for twin in (
+        sa.LogMel.from_dict(front_end.to_dict()),
+        sa.LogMel.from_dict(json.loads(json.dumps(front_end.to_dict()))),
+        pickle.loads(pickle.dumps(front_end)),
+        copy.deepcopy(front_end),
+    ):
+        assert twin == front_end
+        assert hash(twin) == hash(front_end)
+        np.testing.assert_array_equal(twin(y), front_end(y))
+    assert front_end != sa.LogMel.from_dict({**front_end.to_dict(), "gain": 2.0})
+
+
+@pytest.mark.parametrize("log", ["db", "ln", "ln_offset", "ln_nonzero", None])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("position", [0, 777, 999])
+def test_samples_that_are_not_finite_are_refused(log: str | None, value: float, position: int) -> None:
+    front_end = sa.LogMel(sr=8000, n_fft=256, hop_length=128, n_mels=16, log=log, window="boxcar")
+    y = np.zeros((3, 1000))
+    y[1, position] = value
+    with pytest.raises(sa.ParameterError, match=r"^y: got samples in clip 1 .*; accepted: finite"):
+        front_end(y)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros(10, dtype=complex), "real numbers"),
+        (np.array(["a", "b"]), "real numbers"),
+        (None, "real numbers"),
+        (1.0, "a single number"),
+        ([[1.0], [1.0, 2.0]], "unequal length"),
+    ],
+)
+def test_what_is_no_signal(small: sa.LogMel, y: object, message: str) -> None:
+    with pytest.raises(sa.ParameterError, match=f"^y: .*{message}"):
+        small(y)
+
+
+def test_integers_are_taken_as_they_are(small: sa.LogMel, rng: np.random.Generator) -> None:
+    y = rng.integers(-32768, 32768, 1000, dtype=np.int16)
+    np.testing.assert_array_equal(small(y), small(y.astype(np.float64)))
+    halves = dataclasses.replace(small, gain=2.0**-15)
+    np.testing.assert_array_equal(halves(y), small(y / 32768))
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 255, 256, 257, 383, 384])
+@pytest.mark.parametrize(
+    ("options", "length"),
+    [
+        ({}, 256),
+        ({"win_length": 200}, 256),
+        ({"win_length": 200, "window_align": "start"}, 200),
+    ],
+)
+def test_frames_inside_the_signal(num_samples: int, options: dict[str, object], length: int) -> None:
+    front_end = sa.LogMel(sr=8000, n_fft=256, hop_length=128, n_mels=16, center=False, **options)
+    expected = max(0, 1 + (num_samples - length) // 128)
+    assert front_end.num_frames(num_samples) == expected
+    if expected > 0:
+        assert front_end(np.zeros(num_samples)).shape == (16, expected)
+    else:
+        with pytest.raises(sa.ParameterError, match=f"^y: got {num_samples} samples; accepted: at least the {length} "):
+            front_end(np.zeros(num_samples))
+
+
+def test_too_short_for_a_midpoint() -> None:
+    front_end = sa.LogMel.preset("kaldi", snip_edges=False)
+    assert front_end(np.zeros(80)).shape == (23, 1)
+    with pytest.raises(sa.ParameterError, match=r"^y: got 79 samples; accepted: at least the 80 of half a hop"):
+        front_end(np.zeros(79))
+
+
+@pytest.mark.parametrize("num_samples", [-1, 2.5, True, None])
+def test_number_of_samples(small: sa.LogMel, num_samples: object) -> None:
+    with pytest.raises(sa.ParameterError, match=r"^num_samples: got "):
+        small.num_frames(num_samples)
+
+
+def test_threads_are_counted(small: sa.LogMel) -> None:
+    for num_threads in (0, -1):
+        with pytest.raises(sa.ParameterError, match=r"^num_threads: got "):
+            small(np.zeros(1000), num_threads=num_threads)
+
+
+VARIETY: list[dict[str, object]] = [
+    {},
+    {"center": False, "win_length": 200, "window_align": "start", "preemphasis": 0.97, "remove_dc": True},
+    {"pad_mode": "reflect", "power": 1, "ref": "max", "win_length": 180, "window": "hamming"},
+    {"center": False, "snip_edges": False, "log": "ln", "top_db": None},
+]
+
+
+@pytest.mark.parametrize("options", VARIETY, ids=str)
+def test_same_bits_however_the_work_is_divided(options: dict[str, object], rng: np.random.Generator) -> None:
+    front_end = sa.LogMel(**{"sr": 8000, "n_fft": 256, "hop_length": 100, "n_mels": 16, **options})
+    for shape in ((7, 3000), (1, 120_001), (40, 300)):
+        y = rng.standard_normal(shape).astype(np.float32)
+        one_thread = front_end(y, num_threads=1)
+        for num_threads in (2, 5, None):
+            np.testing.assert_array_equal(front_end(y, num_threads=num_threads), one_thread)
+        for clip, spectrogram in zip(y, one_thread, strict=True):
+            np.testing.assert_array_equal(front_end(clip), spectrogram)
+
+
+def test_a_long_signal_equals_its_parts(rng: np.random.Generator) -> None:
+    """Frames do not depend on what lies around them: any part of a long signal gives the same bits."""
+    front_end = sa.LogMel(sr=8000, n_fft=256, hop_length=100, n_mels=16, center=False, top_db=None)
+    y = rng.standard_normal(200_000).astype(np.float32)
+    whole = front_end(y, num_threads=3)
+    for first, count in ((0, 1), (1, 17), (500, 333), (1990, 8)):
+        part = front_end(y[100 * first : 100 * (first + count - 1) + 256])
+        np.testing.assert_array_equal(part, whole[:, first : first + count])
+
+
+def test_tables_are_shared_from_call_to_call(small: sa.LogMel) -> None:
+    twin = sa.LogMel.from_dict(small.to_dict())
+    assert framing.native(small) is framing.native(small)
+    assert framing.native(twin) is framing.native(small)
+    assert framing.native(dataclasses.replace(small, gain=2.0)) is not framing.native(small)
+
+
+def test_quiet_sounds_and_silence(small: sa.LogMel) -> None:
+    np.testing.assert_allclose(small(np.zeros(1000)), np.full((16, 8), -100.0), rtol=1e-6)
+    denormal = np.full(1000, 1e-40, dtype=np.float32)
+    np.testing.assert_array_equal(small(denormal), small(np.zeros(1000)))
+    for log, expected in (("ln", np.log(1e-10)), ("ln_offset", np.log(1e-3)), ("ln_nonzero", 0.0), (None, 0.0)):
+        silent = dataclasses.replace(small, log=log)(np.zeros(1000))
+        np.testing.assert_allclose(silent, expected, rtol=1e-6)
+    np.testing.assert_array_equal(dataclasses.replace(small, ref="max")(np.zeros(1000)), 0)
+
+
+def test_presets_can_be_changed() -> None:
+    for name in sa.front_end_presets():
+        assert sa.LogMel.preset(name) == sa.LogMel.from_dict(sa.LogMel.preset(name).to_dict())
+    assert sa.LogMel.preset("yamnet", n_mels=40).n_mels == 40
+    with pytest.raises(sa.ParameterError, match=r"^preset: got vggish; accepted: fedele2022_audiomnist, "):
+        sa.LogMel.preset("vggish")
+    with pytest.raises(sa.ParameterError, match=r"^fmax: got "):
+        sa.LogMel.preset("yamnet", sr=8000)
 
 
 def test_transform_keeps_what_is_known(small: sa.LogMel, tones: sa.datasets.Clips) -> None:

@@ -74,12 +74,11 @@ def test_phases_are_found_as_well_as_by_librosa(shared_data: Path) -> None:
     spectrogram = sa.Spectrogram(n_fft=1024, hop_length=256, power=1)
     magnitude = spectrogram(y)
     ours, theirs = [], []
-    for seed in range(16):  # one beginning is luckier than another by up to a half
+    for seed in range(10):  # one beginning is luckier than another by up to a half
         found = spectrogram.to_audio(magnitude, length=len(y), seed=seed)
         ours.append(_convergence(spectrogram(found), magnitude))
         found = librosa.griffinlim(magnitude, n_fft=1024, hop_length=256, length=len(y), random_state=seed)
         theirs.append(_convergence(spectrogram(found), magnitude))
-    # The beginnings' convergence scatters by 12 %, so the ratio of two means of 16 by 4 %.
     assert np.mean(ours) < 1.2 * np.mean(theirs)
 
 
