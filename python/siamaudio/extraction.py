@@ -7,6 +7,7 @@ data set is; without a store the spectrograms come on top.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import statistics
@@ -161,19 +162,11 @@ class _Work:
     def run(self, target: _Target, layout: BlockLayout, blocks: Sequence[int]) -> None:
         """Make some blocks."""
         num_left = sum(len(layout.clips_of(block)) for block in blocks)
-        with (
-            tqdm(
-                total=len(self.clips),
-                initial=len(self.clips) - num_left,
-                desc="log-mel",
-                unit="clip",
-                disable=not self.progress,
-            ) as bar,
-            _BackgroundWriter(target) as writer,
-        ):
+        with _progress_bar(len(self.clips), num_left, self.progress) as bar, _BackgroundWriter(target) as writer:
             for batch in _batches(layout, blocks):
                 writer.put(self._make(layout, batch))
-                bar.update(sum(len(layout.clips_of(block)) for block in batch))
+                if bar is not None:
+                    bar.update(sum(len(layout.clips_of(block)) for block in batch))
 
     def _make(self, layout: BlockLayout, batch: Sequence[int]) -> list[tuple[int, npt.NDArray[Any], list[int], Failed]]:
         """Return the arguments of `_Target.write` for each block."""
@@ -198,6 +191,16 @@ class _Work:
             made.append((block, values[start:stop], lengths[start:stop].tolist(), failed_here))
             start = stop
         return made
+
+
+def _progress_bar(total: int, num_left: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm | None]:
+    """Return a bar, or nothing where none is asked for: a disabled one too takes a lock that tqdm shares with forks.
+
+    A fork that is killed while it has that lock would leave this process waiting for ever.
+    """
+    if not is_shown:
+        return contextlib.nullcontext()
+    return tqdm(total=total, initial=total - num_left, desc="log-mel", unit="clip")
 
 
 def _batches(layout: BlockLayout, blocks: Sequence[int]) -> Iterator[Sequence[int]]:
