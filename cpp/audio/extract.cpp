@@ -144,12 +144,13 @@ int64_t transform_part(Extractor& extractor, const std::string& path, double sam
   const auto open_at = [&](int64_t start) {
     return open_range(path, static_cast<double>(start) / info.sample_rate, duration_seconds);
   };
+  Extractor::Counts counts;
   try {
-    const auto counts = transform_from(open_at(crop_start(info.num_frames, num_wanted, options, position)));
-    if (counts.num_decoded == std::min(num_wanted, info.num_frames)) return counts.num_pushed;
+    counts = transform_from(open_at(crop_start(info.num_frames, num_wanted, options, position)));
   } catch (const AudioError&) {
-    // Past the true end a file cannot be positioned. What is really damaged is refused below.
+    counts = {};  // past the true end a file cannot be positioned; what is really damaged is refused below
   }
+  if (counts.num_decoded > 0 && counts.num_decoded == std::min(num_wanted, info.num_frames)) return counts.num_pushed;
   // The header counts more samples than there are: only decoding all of them tells how many.
   const int64_t num_available = count_frames(open_range(path, 0, -1), poll);
   return transform_from(open_at(crop_start(num_available, num_wanted, options, position))).num_pushed;

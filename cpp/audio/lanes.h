@@ -38,8 +38,10 @@ struct Vectors<16> {
 /// W floats.
 template <int W>
 struct Lane {
+  // NOLINTBEGIN(readability-redundant-typename): clang before 16 wants it
   using Vector = typename Vectors<W>::Floats;
   using Integers = typename Vectors<W>::Integers;
+  // NOLINTEND(readability-redundant-typename)
 
   Vector v;
 

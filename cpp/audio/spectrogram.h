@@ -17,16 +17,16 @@
 namespace siamaudio {
 
 struct SpectrogramOptions {
-  double sample_rate = 44100;      ///< Hz
-  int64_t n_fft = 2048;            ///< samples of the DFT, even
-  Framing framing = {};            ///< its frame_length: samples read for a frame, at most n_fft; zeros fill the rest
-  std::vector<float> window = {};  ///< frame_length values
-  double gain = 1;                 ///< factor of the samples: 32768 where a convention counts 16-bit integers
-  bool remove_dc = false;          ///< subtract each frame's mean
-  double preemphasis = 0;          ///< then x[i] -= preemphasis * x[i - 1] in each frame
+  double sample_rate = 44100;  ///< Hz
+  int64_t n_fft = 2048;        ///< samples of the DFT, even
+  Framing framing;             ///< its frame_length: samples read for a frame, at most n_fft; zeros fill the rest
+  std::vector<float> window;   ///< frame_length values
+  double gain = 1;             ///< factor of the samples: 32768 where a convention counts 16-bit integers
+  bool remove_dc = false;      ///< subtract each frame's mean
+  double preemphasis = 0;      ///< then x[i] -= preemphasis * x[i - 1] in each frame
   SpectrumKind kind = SpectrumKind::kPower;
-  std::optional<MelOptions> mel = {};  ///< none: a row for each bin
-  LogScale log = {};
+  std::optional<MelOptions> mel;  ///< none: a row for each bin
+  LogScale log;
 };
 
 /// Throws ParameterError where an option has no meaning.

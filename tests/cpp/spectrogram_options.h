@@ -22,7 +22,9 @@ inline std::vector<float> hann(int64_t size) {
 
 /// librosa's log-mel spectrogram.
 inline SpectrogramOptions log_mel_options(const MelOptions& mel, int64_t hop_length) {
-  SpectrogramOptions options{.sample_rate = mel.sample_rate, .n_fft = mel.n_fft};
+  SpectrogramOptions options;
+  options.sample_rate = mel.sample_rate;
+  options.n_fft = mel.n_fft;
   options.framing = {.frame_length = mel.n_fft, .hop_length = hop_length};
   options.window = hann(mel.n_fft);
   options.mel = mel;
