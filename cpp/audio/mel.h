@@ -42,9 +42,17 @@ class MelFilterbank {
     for (size_t band = 0; band < bands_.size(); ++band) {
       const Scalar* bins = power + bands_[band].first_bin;
       const float* weights = weights_.data() + bands_[band].first_weight;
-      Scalar sum(0);
-      for (int64_t i = 0; i < bands_[band].num_bins; ++i) sum += Scalar(weights[i]) * bins[i];
-      emit(static_cast<int64_t>(band), sum);
+      // Two sums, as each addition waits for the one before.
+      const int64_t num_bins = bands_[band].num_bins;
+      Scalar even(0);
+      Scalar odd(0);
+      int64_t i = 0;
+      for (; i + 1 < num_bins; i += 2) {
+        even += Scalar(weights[i]) * bins[i];
+        odd += Scalar(weights[i + 1]) * bins[i + 1];
+      }
+      if (i < num_bins) even += Scalar(weights[i]) * bins[i];
+      emit(static_cast<int64_t>(band), even + odd);
     }
   }
 
