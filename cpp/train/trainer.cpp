@@ -1,261 +1,324 @@
 #include "train/trainer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/full_like.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/triu_indices.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
 
 #include "base/errors.h"
 #include "base/random.h"
 #include "model/init.h"
 #include "score/oneshot.h"
-#include "train/sampling.h"
+#include "train/moving_average.h"
+#include "train/objective.h"
+#include "train/snapshot.h"
 
 namespace siamaudio {
 namespace {
 
-void check(const FitOptions& options, const LabelledFeatures& train, const LabelledFeatures* validation) {
+constexpr int64_t kCollapseCheckSteps = 50;  // from one look at the spread of a batch's embeddings to the next
+constexpr uint64_t kDropoutStream = 1;
+constexpr uint64_t kAugmentStream = 2;
+
+void check(const FitOptions& options, const LabelledFeatures& train, const LabelledFeatures* validation,
+           const Siamese& network) {
   const auto require = [](bool holds, const char* name, auto value, const char* accepted) {
     if (!holds) throw ParameterError(name, std::to_string(value), accepted);
   };
   require(options.epochs >= 1, "epochs", options.epochs, "1 or more");
+  require(options.steps_per_epoch >= 0, "steps_per_epoch", options.steps_per_epoch,
+          "1 or more, or 0 for the sampler's own epoch");
   require(options.patience >= 0, "patience", options.patience, "1 or more epochs, or 0 to train all epochs");
-  require(options.batch_size >= 2 || options.pairing == Pairing::kTwoSided, "batch_size", options.batch_size,
-          "2 or more clips");
-  require(options.batch_size >= 1, "batch_size", options.batch_size, "1 or more pairs");
-  require(options.clips_per_class >= 2, "clips_per_class", options.clips_per_class, "2 or more");
-  const auto is_positive = [](double value) { return value > 0 && std::isfinite(value); };
-  require(is_positive(options.negative_ratio), "negative_ratio", options.negative_ratio, "a finite number above 0");
-  require(is_positive(options.optimizer.learning_rate), "learning_rate", options.optimizer.learning_rate,
-          "a finite number above 0");
-  require(options.optimizer.decay == 0 || is_positive(options.optimizer.decay), "learning_rate_decay",
-          options.optimizer.decay, "a finite number, 0 or more");
+  require(options.validation_freq >= 1, "validation_freq", options.validation_freq, "1 or more epochs");
   require(options.validation_ways >= 2, "validation_ways", options.validation_ways, "2 or more");
+  require(options.checkpoint_every >= 0, "checkpoint_every", options.checkpoint_every, "1 or more steps, or 0 for none");
   require(train.num_classes >= 2, "train", train.num_classes, "2 or more classes");
   if (validation)
     require(validation->num_classes >= 2, "validation", validation->num_classes, "2 or more classes, or none");
+  check(options.optimizer);
+  check_augmentations(options.augment);
+  check_sampler(options.sampler, train.labels, train.num_classes);
+  check_objective(options.losses, options.sampler, options.augment, network);
 }
 
-/// Copies of tensors' values, and the way back.
-class Snapshot {
+TrainingError diverged(const std::string& what, int64_t epoch) {
+  return TrainingError("the " + what + " no longer finite (epoch " + std::to_string(epoch + 1) +
+                       "): try a lower learning rate, and look for NaN or infinite values in the features");
+}
+
+TrainingError collapsed(int64_t epoch) {
+  return TrainingError("all embeddings have become the same (epoch " + std::to_string(epoch + 1) +
+                       "), so nothing more can be learned: try a lower learning rate, semi-hard instead of hard "
+                       "mining, or another loss");
+}
+
+/// Those whose names start with `prefix` and a dot, without it.
+NamedTensors under(const std::string& prefix, const NamedTensors& tensors) {
+  NamedTensors found;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix + ".")) found.emplace_back(name.substr(prefix.size() + 1), tensor);
+  return found;
+}
+
+double negative_ratio(const SamplerOptions& sampler) {
+  const auto* balanced = std::get_if<BalancedOptions>(&sampler);
+  return balanced ? balanced->negative_ratio : 1;
+}
+
+/// The averaged weights in the place of the network's, for a scope.
+class AveragedWeights {
  public:
-  explicit Snapshot(NamedTensors tensors) : tensors_(std::move(tensors)) {
-    for (const auto& [name, tensor] : tensors_) values_.push_back(tensor.detach().clone());
+  explicit AveragedWeights(std::optional<MovingAverage>& average) : average_(average) {
+    if (average_) average_->swap();
   }
-  void take() { copy(/*back=*/false); }
-  void restore() { copy(/*back=*/true); }
+  ~AveragedWeights() {
+    if (average_) average_->swap();
+  }
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
 
  private:
-  void copy(bool back) {
-    const at::NoGradGuard no_grad;
-    for (size_t i = 0; i < values_.size(); ++i) {
-      if (back)
-        tensors_[i].second.copy_(values_[i]);
-      else
-        values_[i].copy_(tensors_[i].second);
-    }
-  }
-
-  NamedTensors tensors_;
-  std::vector<at::Tensor> values_;
+  std::optional<MovingAverage>& average_;
 };
 
-/// Turns gradients on for a scope and clears what is left of them at its end.
-class RequireGradients {
- public:
-  explicit RequireGradients(const NamedTensors& parameters) : parameters_(parameters) {
-    for (const auto& [name, parameter] : parameters_) parameter.set_requires_grad(true);
-  }
-  ~RequireGradients() {
-    for (const auto& [name, parameter] : parameters_) {
-      parameter.mutable_grad().reset();
-      parameter.set_requires_grad(false);
-    }
-  }
-  RequireGradients(const RequireGradients&) = delete;
-  RequireGradients& operator=(const RequireGradients&) = delete;
-
- private:
-  NamedTensors parameters_;
-};
-
-/// One batch's logits, with the class relation and the weight of each pair.
-struct PairBatch {
-  at::Tensor logits;
-  at::Tensor is_same;
-  at::Tensor weights;
-};
-
+/// One run of fit().
 class Trainer {
  public:
-  Trainer(Siamese& network, const LabelledFeatures& train, const FitOptions& options, const FitListener& listener)
+  Trainer(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
+          const FitOptions& options, const FitListener& listener)
       : network_(network),
         train_(train),
+        validation_(validation),
         options_(options),
         listener_(listener),
         device_(network.device()),
         spectrograms_(train.spectrograms.to(device_)),
         labels_(to_device(train.labels)),
-        random_(options.seed),
-        pass_{.is_training = true, .dropout_generator = make_generator(device_, options.seed), .poll = listener.poll} {}
+        gradients_(network.parameters()),
+        objective_(options.losses, negative_ratio(options.sampler), network, train.num_classes),
+        optimizer_(make_optimizer(options.optimizer, network.parameters())),
+        plateau_(options.optimizer.schedule),
+        best_(network.weights()),
+        dropout_generator_(make_generator(device_, 0)),
+        augment_generator_(make_generator(at::kCPU, 0)) {
+    if (spectrograms_.dim() == 3) spectrograms_ = spectrograms_.unsqueeze(1);
+    if (options.optimizer.moving_average > 0) average_.emplace(network.weights());
+    take_plan();
+    planned_steps_ = options.epochs * steps_of_epoch();
+  }
 
-  /// Fills in all but the validation accuracy and the seconds.
-  EpochReport run_epoch(int64_t epoch, Adam& optimizer) {
-    EpochReport report{.epoch = epoch,
-                       .loss = 0,
-                       .validation_accuracy = std::numeric_limits<double>::quiet_NaN(),
-                       .learning_rate = 0,
-                       .seconds = 0,
-                       .num_clips = 0,
-                       .num_pairs = 0};
-    const auto run = [&](int64_t step, int64_t num_steps, int64_t num_clips, auto make_batch) {
-      const PairBatch batch = make_batch();
-      const at::Tensor loss = pair_loss(batch.logits, batch.is_same, batch.weights, options_.loss);
-      loss.backward();
-      optimizer.step();
-      const double value = loss.item<double>();
-      if (!std::isfinite(value)) throw diverged("loss is", epoch);
-      report.loss += (value - report.loss) / static_cast<double>(step + 1);
-      report.num_clips += num_clips;
-      report.num_pairs += batch.logits.numel();
-      if (listener_.on_step)
-        listener_.on_step({.epoch = epoch, .step = step + 1, .num_steps = num_steps, .loss = report.loss});
-    };
+  void load(const TrainingState& state) {
+    progress_ = state.progress;
+    network_.set_weights(under("best", state.tensors));
+    best_.take();
+    network_.set_weights(under("network", state.tensors));
+    optimizer_->load_state(under("optimizer", state.tensors));
+    if (average_) average_->load_state(under("average", state.tensors));
+    objective_.load_state(under("memory", state.tensors));
+    plateau_.load_state(under("plateau", state.tensors));
+    take_plan();
+  }
 
-    if (options_.pairing == Pairing::kInBatch) {
-      const auto batches =
-          balanced_batches(train_.labels, train_.num_classes, options_.batch_size, options_.clips_per_class, random_);
-      for (size_t step = 0; step < batches.size(); ++step)
-        run(static_cast<int64_t>(step), static_cast<int64_t>(batches.size()),
-            static_cast<int64_t>(batches[step].size()), [&] { return in_batch(batches[step]); });
-    } else {
-      const auto pairs = honka_pairs(train_.labels, train_.num_classes, options_.negative_ratio, random_);
-      const auto num_pairs = static_cast<int64_t>(pairs.size());
-      const int64_t num_steps = (num_pairs + options_.batch_size - 1) / options_.batch_size;
-      for (int64_t step = 0; step < num_steps; ++step) {
-        const int64_t begin = step * options_.batch_size;
-        const int64_t size = std::min(options_.batch_size, num_pairs - begin);
-        run(step, num_steps, 2 * size,
-            [&] { return two_sided(std::span(pairs).subspan(static_cast<size_t>(begin), static_cast<size_t>(size))); });
-      }
+  int64_t run() {
+    try {
+      while (!progress_.is_finished) run_epoch();
+    } catch (...) {
+      best_.restore();
+      throw;
     }
-    report.learning_rate = optimizer.learning_rate();
-    // A last step may have broken the weights after its loss was still a number.
-    for (const auto& [name, tensor] : network_.weights())
-      if (!at::isfinite(tensor).all().item<bool>()) throw diverged("weights are", epoch);
-    return report;
+    best_.restore();
+    return progress_.best_epoch;
   }
 
  private:
-  static TrainingError diverged(const std::string& what, int64_t epoch) {
-    return TrainingError("the " + what + " no longer finite (epoch " + std::to_string(epoch + 1) +
-                         "): try a lower learning rate, and look for NaN or infinite values in the features");
-  }
+  using Clock = std::chrono::steady_clock;
 
-  at::Tensor to_device(const std::vector<int64_t>& values) const { return at::tensor(values, at::kLong).to(device_); }
-
-  /// All pairs of the batch's clips; positives and negatives weigh 1 : negative_ratio as wholes.
-  PairBatch in_batch(const std::vector<int64_t>& clips) {
-    const at::Tensor index = to_device(clips);
-    const at::Tensor embeddings = network_.encode(spectrograms_.index_select(0, index), pass_);
-    const auto num_clips = static_cast<int64_t>(clips.size());
-    const at::Tensor pairs = at::triu_indices(num_clips, num_clips, 1, at::TensorOptions(at::kLong).device(device_));
-    const at::Tensor left = pairs[0];
-    const at::Tensor right = pairs[1];
-    const at::Tensor logits = network_.pair_logits(embeddings.index_select(0, left), embeddings.index_select(0, right));
-
-    const at::Tensor labels = labels_.index_select(0, index);
-    const at::Tensor same = labels.index_select(0, left).eq(labels.index_select(0, right));
-    const at::Tensor is_same = same.to(at::kFloat);
-    const at::Tensor num_same = is_same.sum().clamp_min(1);
-    const at::Tensor num_different = (1 - is_same).sum().clamp_min(1);
-    const double share_same = 1 / (1 + options_.negative_ratio);
-    const at::Tensor weights = is_same * (share_same / num_same) + (1 - is_same) * ((1 - share_same) / num_different);
-    return {logits, is_same, weights};
-  }
-
-  PairBatch two_sided(std::span<const Pair> pairs) {
-    std::vector<int64_t> left;
-    std::vector<int64_t> right;
-    std::vector<float> same;
-    for (const Pair& pair : pairs) {
-      left.push_back(pair.left);
-      right.push_back(pair.right);
-      same.push_back(pair.is_same ? 1.0F : 0.0F);
+  void run_epoch() {
+    epoch_start_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double>(progress_.seconds));
+    const int64_t num_steps = steps_of_epoch();
+    while (progress_.step < num_steps) {
+      run_step(num_steps);
+      if (options_.checkpoint_every > 0 && progress_.total_steps % options_.checkpoint_every == 0) checkpoint();
     }
-    const at::Tensor left_embeddings = network_.encode(spectrograms_.index_select(0, to_device(left)), pass_);
-    const at::Tensor right_embeddings = network_.encode(spectrograms_.index_select(0, to_device(right)), pass_);
-    const at::Tensor is_same = at::tensor(same, at::kFloat).to(device_);
-    return {network_.pair_logits(left_embeddings, right_embeddings), is_same,
-            at::full_like(is_same, 1 / static_cast<double>(pairs.size()))};
+    end_epoch();
+    if (progress_.is_finished && options_.checkpoint_every > 0) checkpoint();
   }
+
+  int64_t steps_of_epoch() const {
+    return options_.steps_per_epoch > 0 ? options_.steps_per_epoch : static_cast<int64_t>(plan_.size());
+  }
+
+  /// The sampler's epoch that progress_ names. It follows from the seed and its number alone, so a run that goes on has
+  /// it again.
+  void take_plan() {
+    Random random(options_.seed, static_cast<uint64_t>(progress_.plan));
+    plan_ = plan_epoch(options_.sampler, train_.labels, train_.num_classes, random);
+  }
+
+  void next_plan() {
+    ++progress_.plan;
+    progress_.position = 0;
+    take_plan();
+  }
+
+  const Batch& next_batch() {
+    if (progress_.position == static_cast<int64_t>(plan_.size())) next_plan();
+    return plan_[static_cast<size_t>(progress_.position++)];
+  }
+
+  void run_step(int64_t num_steps) {
+    const Batch& batch = next_batch();
+    const uint64_t step_seed = stream_seed(options_.seed, static_cast<uint64_t>(progress_.total_steps));
+    dropout_generator_.set_current_seed(stream_seed(step_seed, kDropoutStream));
+    augment_generator_.set_current_seed(stream_seed(step_seed, kAugmentStream));
+
+    const at::Tensor index = to_device(batch.clips);
+    const Augmented inputs = augment(options_.augment, spectrograms_.index_select(0, index), augment_generator_);
+    const at::Tensor embeddings = encode(inputs.spectrograms, batch.num_sides);
+    const Objective::Value value =
+        objective_(network_, embeddings, labels_.index_select(0, index), batch, inputs);
+    value.loss.backward();
+    if (options_.optimizer.clip_norm > 0) clip_gradients(network_.parameters(), options_.optimizer.clip_norm);
+    optimizer_->step(lr());
+    if (average_) average_->update(options_.optimizer.moving_average);
+
+    const double loss = value.loss.item<double>();
+    if (!std::isfinite(loss)) throw diverged("loss is", progress_.epoch);
+    if (progress_.total_steps % kCollapseCheckSteps == 0 && has_collapsed(embeddings.detach()))
+      throw collapsed(progress_.epoch);
+    ++progress_.step;
+    ++progress_.total_steps;
+    progress_.loss_sum += loss;
+    progress_.num_clips += static_cast<int64_t>(batch.clips.size());
+    progress_.num_pairs += value.num_compared;
+    progress_.seconds = seconds();
+    if (listener_.on_step)
+      listener_.on_step(
+          {.epoch = progress_.epoch, .step = progress_.step, .num_steps = num_steps, .loss = mean_loss()});
+  }
+
+  /// Each side of the batch by itself, as batch norm normalises what it is given.
+  at::Tensor encode(const at::Tensor& spectrograms, int64_t num_sides) {
+    const Pass pass{.is_training = true, .dropout_generator = dropout_generator_, .poll = listener_.poll};
+    if (num_sides == 1) return network_.encode(spectrograms, pass);
+    std::vector<at::Tensor> sides;
+    for (const at::Tensor& side : spectrograms.chunk(num_sides)) sides.push_back(network_.encode(side, pass));
+    return at::cat(sides);
+  }
+
+  void end_epoch() {
+    // A last step may have broken the weights after its loss was still a number.
+    for (const auto& [name, tensor] : network_.weights())
+      if (!at::isfinite(tensor).all().item<bool>()) throw diverged("weights are", progress_.epoch);
+    if (objective_.has_memory())
+      objective_.update_memory(network_.embed(train_.spectrograms, listener_.poll).to(device_), labels_,
+                               progress_.epoch, options_.epochs);
+
+    const bool is_last = progress_.epoch + 1 == options_.epochs;
+    const bool validates = validation_ && (is_last || (progress_.epoch + 1) % options_.validation_freq == 0);
+    EpochReport report{.epoch = progress_.epoch,
+                       .loss = mean_loss(),
+                       .validation_accuracy = std::numeric_limits<double>::quiet_NaN(),
+                       .lr = lr(),
+                       .seconds = 0,
+                       .num_clips = progress_.num_clips,
+                       .num_pairs = progress_.num_pairs};
+    bool goes_on = true;
+    {
+      const AveragedWeights averaged(average_);
+      if (validates) report.validation_accuracy = validation_accuracy();
+      if (!validation_ || report.validation_accuracy > progress_.best_accuracy) {
+        if (validates) progress_.best_accuracy = report.validation_accuracy;
+        progress_.best_epoch = progress_.epoch;
+        best_.take();
+      }
+      report.seconds = seconds();
+      if (listener_.on_epoch) goes_on = listener_.on_epoch(report);
+    }
+    if (validates || !validation_)
+      plateau_.observe(validates ? report.validation_accuracy : -report.loss, options_.optimizer.lr);
+    const bool is_stale =
+        validation_ && options_.patience > 0 && progress_.epoch - progress_.best_epoch >= options_.patience;
+    progress_.is_finished = is_last || is_stale || !goes_on;
+    ++progress_.epoch;
+    progress_.step = progress_.num_clips = progress_.num_pairs = 0;
+    progress_.loss_sum = progress_.seconds = 0;
+    if (!progress_.is_finished && options_.steps_per_epoch == 0) next_plan();
+  }
+
+  double validation_accuracy() {
+    const at::Tensor embeddings = network_.embed(validation_->spectrograms, listener_.poll);
+    const at::Tensor similarity = network_.similarity(embeddings, embeddings, listener_.poll).to(at::kDouble).contiguous();
+    const std::span<const double> values(similarity.const_data_ptr<double>(), static_cast<size_t>(similarity.numel()));
+    const int64_t ways = std::min(options_.validation_ways, validation_->num_classes);
+    return exact_oneshot(values, validation_->labels, validation_->num_classes, ways, 0, listener_.poll).accuracy;
+  }
+
+  /// Of the next step.
+  double lr() const {
+    const OptimizerOptions& optimizer = options_.optimizer;
+    if (optimizer.schedule.kind == ScheduleKind::kReduceOnPlateau) return plateau_.lr(optimizer.lr);
+    return scheduled_lr(optimizer.schedule, optimizer.lr, progress_.total_steps, planned_steps_);
+  }
+
+  void checkpoint() {
+    if (!listener_.on_checkpoint) return;
+    TrainingState state;
+    state.progress = progress_;
+    append(state.tensors, "network", network_.weights());
+    append(state.tensors, "best", best_.values());
+    append(state.tensors, "optimizer", optimizer_->state());
+    if (average_) append(state.tensors, "average", average_->state());
+    append(state.tensors, "memory", objective_.state());
+    append(state.tensors, "plateau", plateau_.state());
+    listener_.on_checkpoint(state);
+  }
+
+  double mean_loss() const { return progress_.loss_sum / static_cast<double>(std::max<int64_t>(1, progress_.step)); }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - epoch_start_).count(); }
+  at::Tensor to_device(const std::vector<int64_t>& values) const { return at::tensor(values, at::kLong).to(device_); }
 
   Siamese& network_;
   const LabelledFeatures& train_;
+  const LabelledFeatures* validation_;  // may be null
   const FitOptions& options_;
   const FitListener& listener_;
   at::Device device_;
-  at::Tensor spectrograms_;  // all training clips, resident on the device
+  at::Tensor spectrograms_;  // (clips, channels, height, width), all training clips, resident on the device
   at::Tensor labels_;
-  Random random_;
-  Pass pass_;
+  RequireGradients gradients_;
+  Objective objective_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::optional<MovingAverage> average_;
+  Plateau plateau_;
+  Snapshot best_;
+  at::Generator dropout_generator_;
+  at::Generator augment_generator_;  // of the CPU
+  Progress progress_;
+  std::vector<Batch> plan_;
+  int64_t planned_steps_ = 0;
+  Clock::time_point epoch_start_;
 };
-
-double validation_accuracy(Siamese& network, const LabelledFeatures& validation, const FitOptions& options,
-                           const Poll& poll) {
-  const at::Tensor embeddings = network.embed(validation.spectrograms, poll);
-  const at::Tensor similarity = network.similarity(embeddings, embeddings, poll).to(at::kDouble).contiguous();
-  const std::span<const double> values(similarity.const_data_ptr<double>(), static_cast<size_t>(similarity.numel()));
-  const int64_t ways = std::min(options.validation_ways, validation.num_classes);
-  return exact_oneshot(values, validation.labels, validation.num_classes, ways, 0, poll).accuracy;
-}
 
 }  // namespace
 
-Pairing parse_pairing(const std::string& name) {
-  if (name == "in-batch") return Pairing::kInBatch;
-  if (name == "two-sided") return Pairing::kTwoSided;
-  throw ParameterError("pairing", name, "'in-batch' or 'two-sided'");
-}
-
 int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
-            const FitOptions& options, const FitListener& listener) {
-  check(options, train, validation);
-  const RequireGradients gradients(network.parameters());
-  std::vector<at::Tensor> parameters;
-  for (const auto& [name, parameter] : network.parameters()) parameters.push_back(parameter);
-  Adam optimizer(parameters, options.optimizer);
-  Trainer trainer(network, train, options, listener);
-  Snapshot best(network.weights());
-  int64_t best_epoch = -1;
-  double best_accuracy = -1;
-
-  try {
-    for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-      const auto start = std::chrono::steady_clock::now();
-      EpochReport report = trainer.run_epoch(epoch, optimizer);
-      if (validation) report.validation_accuracy = validation_accuracy(network, *validation, options, listener.poll);
-      if (!validation || report.validation_accuracy > best_accuracy) {
-        best_accuracy = report.validation_accuracy;
-        best_epoch = epoch;
-        best.take();
-      }
-      report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (listener.on_epoch) listener.on_epoch(report);
-      if (validation && options.patience > 0 && epoch - best_epoch >= options.patience) break;
-    }
-  } catch (...) {
-    best.restore();
-    throw;
-  }
-  best.restore();
-  return best_epoch;
+            const FitOptions& options, const FitListener& listener, const TrainingState* state) {
+  check(options, train, validation, network);
+  Trainer trainer(network, train, validation, options, listener);
+  if (state) trainer.load(*state);
+  return trainer.run();
 }
 
 }  // namespace siamaudio

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import weakref
 from collections.abc import Iterator
@@ -33,29 +34,28 @@ class BlockLayout:
 
     Attributes
     ----------
-    shape : (int, int, int)
-        Clips, bands, frames of the array.
+    shape : tuple of int
+        Clips, channels where there are any, bands, frames of the array.
     dtype : str
         "float32" or "float16".
     block_clips : int
         Clips a block; the last may have fewer, and is zero-padded in its file.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     dtype: str
     block_clips: int
 
     @classmethod
-    def of(cls, shape: tuple[int, int, int], dtype: str) -> BlockLayout:
+    def of(cls, shape: tuple[int, ...], dtype: str) -> BlockLayout:
         """Return the layout for an array of this shape: blocks of at most 8 MiB, or of one clip if that is larger."""
-        clip_bytes = max(1, shape[1] * shape[2] * np.dtype(dtype).itemsize)
+        clip_bytes = max(1, math.prod(shape[1:]) * np.dtype(dtype).itemsize)
         return cls(shape, dtype, max(1, min(shape[0], _BLOCK_BYTES // clip_bytes)))
 
     @classmethod
     def from_dict(cls, layout: dict[str, Any]) -> BlockLayout:
         """Make the layout that `to_dict` described."""
-        num_clips, num_bands, num_frames = layout["shape"]
-        return cls((num_clips, num_bands, num_frames), layout["dtype"], layout["block_clips"])
+        return cls(tuple(layout["shape"]), layout["dtype"], layout["block_clips"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the layout as JSON holds it."""
@@ -69,7 +69,7 @@ class BlockLayout:
     @property
     def clip_bytes(self) -> int:
         """Bytes a clip."""
-        return self.shape[1] * self.shape[2] * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize
 
     @property
     def file_bytes(self) -> int:
@@ -119,7 +119,7 @@ def write_block(folder: Path, layout: BlockLayout, block: int, values: npt.NDArr
         Of the array.
     block : int
         Which block.
-    values : np.ndarray [shape=(clips of the block, bands, frames)]
+    values : np.ndarray [shape=(clips of the block, …)]
         Spectrograms in the layout's dtype.
 
     Returns
@@ -215,7 +215,7 @@ class BlockReader:
         return BlockReader, self._arguments
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """(clips, bands, frames)."""
         return self.layout.shape
 
@@ -239,7 +239,7 @@ class BlockReader:
 
         Returns
         -------
-        np.ndarray [shape=(n, bands, frames)]
+        np.ndarray [shape=(n, …)]
 
         Raises
         ------
@@ -268,7 +268,7 @@ class BlockReader:
             raise self._damaged(block, "its content does not match its checksum")
         self._is_checked[block] = True
         dtype = self.dtype.newbyteorder("<")
-        values = np.frombuffer(content, dtype=dtype, count=self.layout.block_clips * self.shape[1] * self.shape[2])
+        values = np.frombuffer(content, dtype=dtype, count=self.layout.block_clips * math.prod(self.shape[1:]))
         return values.reshape(self.layout.block_clips, *self.shape[1:])
 
     def _read_clips(

@@ -52,7 +52,7 @@ class Features:
 
     Parameters
     ----------
-    array : np.ndarray or LazyArray [shape=(clips, bands, frames)]
+    array : np.ndarray or LazyArray [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
         Spectrograms; float16 is kept, all else becomes float32.
     clips : Clips
         What each spectrogram was made from, in the same order.
@@ -66,7 +66,7 @@ class Features:
     Raises
     ------
     ParameterError
-        The array has another shape than (clips, bands, frames), or the lengths do not fit it.
+        The array has another shape, or the lengths do not fit it.
 
     Examples
     --------
@@ -91,13 +91,14 @@ class Features:
         if not isinstance(array, LazyArray):
             array = np.ascontiguousarray(array)
             array = array if array.dtype == np.float16 else array.astype(np.float32, copy=False)
-        if array.ndim != 3 or len(array) != len(clips):
-            raise ParameterError("array", f"shape {array.shape}", f"({len(clips)} clips, bands, frames)")
+        if array.ndim not in (3, 4) or len(array) != len(clips):
+            accepted = f"({len(clips)} clips, bands, frames) or ({len(clips)} clips, channels, bands, frames)"
+            raise ParameterError("array", f"shape {array.shape}", accepted)
         self._array = array
         self.clips = clips
         self.front_end = front_end
         self.skipped = tuple(skipped)
-        self._lengths = _checked_lengths(lengths, *array.shape[::2])
+        self._lengths = _checked_lengths(lengths, array.shape[0], array.shape[-1])
         for clip in self.skipped[:_MOST_WARNINGS]:
             warnings.warn(f"left out {clip}", stacklevel=3)
         if len(self.skipped) > _MOST_WARNINGS:
@@ -118,8 +119,8 @@ class Features:
 
         Parameters
         ----------
-        array : array-like [shape=(clips, bands, frames)]
-            One image a clip; float16 is kept, all else becomes float32.
+        array : array-like [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
+            One image a clip, of one channel or of several; float16 is kept, all else becomes float32.
         classes : sequence of str or int [shape=(clips,)]
             Class of each clip.
         sources : sequence of str or None
@@ -269,10 +270,9 @@ class Features:
         return self.clips.sources
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(clips, bands, frames)."""
-        num_clips, num_bands, num_frames = self._array.shape
-        return num_clips, num_bands, num_frames
+    def shape(self) -> tuple[int, ...]:
+        """(clips, bands, frames), or (clips, channels, bands, frames) where there are channels."""
+        return self._array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -370,7 +370,7 @@ class Features:
         if num_clips is not None and max_bytes is not None:
             raise ParameterError("iter_blocks", "both num_clips and max_bytes", "one of them")
         if num_clips is None:
-            clip_bytes = max(1, self.shape[1] * self.shape[2] * self.dtype.itemsize)
+            clip_bytes = max(1, math.prod(self.shape[1:]) * self.dtype.itemsize)
             num_clips = max(1, (max_bytes or _BLOCK_BYTES) // clip_bytes)
         return self._blocks(num_clips)
 
@@ -411,9 +411,10 @@ class Features:
         return (spectrogram for block in self.iter_blocks() for spectrogram in block.array)
 
     def __repr__(self) -> str:
-        num_clips, num_bands, num_frames = self.shape
+        num_clips, *channels, num_bands, num_frames = self.shape
         name = f"{self.clips.name!r}: " if self.clips.name else ""
         images = f"{num_clips} clips of {num_bands} bands x {num_frames} frames"
+        images += f" x {channels[0]} channels" if channels else ""
         dtype = "" if self.dtype == np.float32 else f", {self.dtype}"
         return f"Features({name}{images}, {len(self.class_names)} classes{dtype})"
 

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
 
-from siamaudio import checkpoint
+from siamaudio import augment as augmentations
+from siamaudio import checkpoint as checkpoint_file
+from siamaudio import encoders, fitting, options, samplers
+from siamaudio import losses as loss_options
+from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
+from siamaudio.augment import Augmentation
 from siamaudio.encoders import ConvEncoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
 from siamaudio.features import Features
 from siamaudio.history import History
 from siamaudio.log_mel import LogMel
-from siamaudio.optimizers import Adam
+from siamaudio.losses import BinaryCrossentropy, Loss
+from siamaudio.optimizers import Adam, Optimizer
 from siamaudio.presets import preset_options
+from siamaudio.samplers import Balanced, Sampler
 from siamaudio.splits import ClassSplit
+from siamaudio.summary import Summary
 
 __all__ = ["SiameseNetwork"]
 
 _EMBED_CLIPS = 256  # that are read at once; a multiple of the core's batches, so that the results have the same bits
-_DEFAULT_BATCH_SIZE = {"in-batch": 40, "two-sided": 20}
 
 
 class SiameseNetwork:
-    """One encoder for two spectrograms, the distance of their embeddings, and a dense sigmoid unit: P(same class).
+    """One encoder for two spectrograms, the distance of their embeddings, and what makes a similarity of it.
 
     A scikit-learn style estimator: the constructor only keeps the options, `fit` builds and trains the network in C++,
     and what it learned is in attributes whose names end in ``_``.
@@ -38,25 +46,34 @@ class SiameseNetwork:
     ----------
     encoder : ConvEncoder
         What turns a spectrogram into an embedding.
-    distance : {"squared", "absolute"}
-        Element-wise distance between two embeddings.
-    loss : {"bce", "mse"}
-        Binary cross-entropy or mean squared error of P(same class).
-    optimizer : Adam
-        How weights follow gradients.
+    distance : {"squared", "absolute", "product", "euclidean", "cosine"}
+        Of two embeddings. The first three are element-wise and go with ``head="dense"``; the others are one number and
+        go without a head.
+    head : {"dense", None}
+        "dense": a dense unit with a sigmoid weighs the elements of the distance, and similarity is P(same class).
+        None: similarity is minus the Euclidean distance, or the cosine.
+    loss : Loss, str, or sequence of these
+        What is minimised, from `siamaudio.losses`, or its name such as "contrastive"; several add up.
+    sampler : Sampler or str
+        Which clips a batch puts together, from `siamaudio.samplers`.
+    optimizer : Optimizer or str
+        How weights follow gradients, from `siamaudio.optimizers`; with it the learning rate's schedule, gradient
+        clipping and averaging of weights.
+    augment : sequence of Augmentation
+        Random changes of training spectrograms, from `siamaudio.augment`, in this order.
 
     Attributes
     ----------
     history_ : History
         What happened in each epoch of the last `fit`.
     best_epoch_ : int
-        The epoch, from 0, whose weights the network has.
+        The epoch, from 0, whose weights the network has; -1 for the initial ones.
     train_classes_, validation_classes_ : tuple of str
         The classes that the network has seen.
     front_end_ : LogMel or None
         What made the spectrograms that it was trained on.
-    input_shape_ : (int, int)
-        Bands and frames of a spectrogram.
+    input_shape_ : tuple of int
+        (bands, frames) of a spectrogram, or (channels, bands, frames).
     split_ : ClassSplit or None
         The class split of the experiment, kept in the saved file; set it to have it kept.
 
@@ -64,22 +81,30 @@ class SiameseNetwork:
     --------
     >>> import siamaudio as sa
     >>> net = sa.SiameseNetwork.preset("honka2019")
-    >>> net.encoder.embedding_size
+    >>> net.encoder.dense[0].units
     500
+    >>> sa.SiameseNetwork(distance="euclidean", head=None, loss="contrastive").losses()
+    (Contrastive(margin=1.0, form='a', weight=1.0),)
     """
 
     def __init__(
         self,
         encoder: ConvEncoder | None = None,
         *,
-        distance: Literal["squared", "absolute"] = "squared",
-        loss: Literal["bce", "mse"] = "bce",
-        optimizer: Adam | None = None,
+        distance: Literal["squared", "absolute", "product", "euclidean", "cosine"] = "squared",
+        head: Literal["dense"] | None = "dense",
+        loss: Loss | str | Sequence[Loss | str] | None = None,
+        sampler: Sampler | str | None = None,
+        optimizer: Optimizer | str | None = None,
+        augment: Sequence[Augmentation] = (),
     ) -> None:
         self.encoder = ConvEncoder() if encoder is None else encoder
         self.distance = distance
-        self.loss = loss
+        self.head = head
+        self.loss = BinaryCrossentropy() if loss is None else loss
+        self.sampler = Balanced() if sampler is None else sampler
         self.optimizer = Adam() if optimizer is None else optimizer
+        self.augment = augment
 
     @classmethod
     def preset(cls, name: str) -> Self:
@@ -88,7 +113,7 @@ class SiameseNetwork:
         Parameters
         ----------
         name : str
-            "honka2019": Honka 2019 for environmental sounds.
+            One of `siamaudio.presets.preset_names`; `siamaudio.presets` says what each is.
 
         Raises
         ------
@@ -97,24 +122,148 @@ class SiameseNetwork:
         """
         return cls(**preset_options(name))
 
+    # ---- Options
+
+    def losses(self) -> tuple[Loss, ...]:
+        """Return the losses that add up to what is minimised."""
+        given = (self.loss,) if isinstance(self.loss, str) or not isinstance(self.loss, Sequence) else self.loss
+        return tuple(loss_options.registry.parse(loss) for loss in given)
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's arguments by name; `deep` is scikit-learn's and changes nothing here."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        """Return the constructor's arguments by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Also the fields of options, as ``optimizer__lr``.
+        """
+        params = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        if deep:
+            for name, value in list(params.items()):
+                if dataclasses.is_dataclass(value):
+                    for field in dataclasses.fields(value):
+                        params[f"{name}__{field.name}"] = getattr(value, field.name)
+        return params
 
     def set_params(self, **params: Any) -> Self:
-        """Replace constructor arguments by name; a trained network keeps its weights until the next `fit`."""
-        known = self.get_params()
+        """Replace constructor arguments by name; a trained network keeps its weights until the next `fit`.
+
+        Parameters
+        ----------
+        **params
+            Arguments, or fields of options as in ``optimizer__lr=1e-4``.
+
+        Raises
+        ------
+        ParameterError
+            There is no such argument or field.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> sa.SiameseNetwork().set_params(optimizer__lr=1e-4).optimizer.lr
+        0.0001
+        """
         for name, value in params.items():
+            known = self.get_params()
             if name not in known:
                 raise ParameterError("set_params", name, ", ".join(known))
-            setattr(self, name, value)
+            root, _, field = name.partition("__")
+            setattr(self, root, dataclasses.replace(getattr(self, root), **{field: value}) if field else value)
         return self
 
+    def set_from_text(self, settings: Mapping[str, str]) -> Self:
+        """Replace options by values given as text, as a command line does.
+
+        Parameters
+        ----------
+        settings : mapping from str to str
+            "loss": "contrastive", "optimizer.lr": "1e-3", "encoder.dense.0.units": "128": an argument of the
+            constructor, or the way to a field. Several losses or augmentations are named with commas between them.
+
+        Raises
+        ------
+        ParameterError
+            There is no such option, or the text is no value of it.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> net = sa.SiameseNetwork().set_from_text({"optimizer.lr": "1e-4", "loss": "mse"})
+        >>> net.optimizer.lr, net.losses()
+        (0.0001, (MeanSquaredError(weight=1.0),))
+        """
+        for path, text in settings.items():
+            root, _, field = path.partition(".")
+            if root not in self.get_params(deep=False):
+                raise ParameterError("--set", path, ", ".join(self.get_params(deep=False)))
+            value = options.with_settings(self._option(root), {field: text}) if field else self._parsed(root, text)
+            setattr(self, root, value)
+        return self
+
+    def _option(self, name: str) -> Any:
+        if name == "loss":
+            losses = self.losses()
+            return losses if len(losses) > 1 else losses[0]
+        registry = _REGISTRIES.get(name)
+        value = getattr(self, name)
+        return registry.parse(value) if registry is not None and isinstance(value, str) else value
+
+    @staticmethod
+    def _parsed(name: str, text: str) -> Any:
+        registry = _REGISTRIES.get(name)
+        if registry is not None:
+            parts = tuple(registry.parse(part.strip()) for part in text.split(",") if part.strip())
+            return parts if name == "augment" or len(parts) != 1 else parts[0]
+        if name == "encoder":
+            raise ParameterError("--set", "encoder", "one of its fields, such as encoder.pooling")
+        return None if text.lower() == "none" else text
+
     def __repr__(self) -> str:
-        state = f"trained on {len(self.train_classes_)} classes" if self._is_fitted() else "not trained"
-        return f"SiameseNetwork(embedding_size={self.encoder.embedding_size}, distance={self.distance!r}, {state})"
+        state = "not trained"
+        if self._is_built():
+            state = f"trained on {len(self.train_classes_)} classes" if self.train_classes_ else "built, not trained"
+        return f"SiameseNetwork(distance={self.distance!r}, head={self.head!r}, loss={self.loss!r}, {state})"
 
     # ---- Training
+
+    def build(self, input_shape: Sequence[int], *, num_classes: int | None = None, seed: int = 0) -> Self:
+        """Make the network with new weights, as `fit` does before it trains.
+
+        Parameters
+        ----------
+        input_shape : (int, int) or (int, int, int)
+            (bands, frames), or (channels, bands, frames).
+        num_classes : int > 1 or None
+            Training classes; needed where a loss trains a classifier.
+        seed : int >= 0
+            Of the weights.
+
+        Raises
+        ------
+        ParameterError
+            Options are out of their range, or the spectrograms are too small for the encoder.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> sa.SiameseNetwork.preset("honka2019").build((128, 431)).num_parameters()
+        19408979
+        """
+        if len(input_shape) not in (2, 3):
+            raise ParameterError("input_shape", tuple(input_shape), "(bands, frames) or (channels, bands, frames)")
+        if seed < 0:
+            raise ParameterError("seed", seed, "0 or more")
+        self._native = self._build(tuple(input_shape), num_classes, seed)
+        self._num_classes = num_classes
+        self.input_shape_: tuple[int, ...] = tuple(input_shape)
+        self.front_end_: LogMel | None = None
+        self.train_classes_: tuple[str, ...] = ()
+        self.validation_classes_: tuple[str, ...] = ()
+        self.split_: ClassSplit | None = None
+        self.history_ = History()
+        self.best_epoch_ = -1
+        return self
 
     def fit(
         self,
@@ -122,17 +271,22 @@ class SiameseNetwork:
         *,
         validation: Features | None = None,
         epochs: int = 40,
-        patience: int = 10,
+        steps_per_epoch: int | None = None,
         batch_size: int | None = None,
-        pairing: Literal["in-batch", "two-sided"] = "in-batch",
-        clips_per_class: int = 4,
-        negative_ratio: float = 1.0,
+        pairing: fitting.Pairing | None = None,
+        patience: int = 10,
+        validation_freq: int = 1,
+        warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 100,
+        resume: bool | str = False,
         device: str = "auto",
         seed: int = 0,
         num_threads: int | None = None,
+        callbacks: Sequence[fitting.Callback] = (),
         progress: bool = True,
     ) -> Self:
-        """Train from new weights, in one C++ loop.
+        """Train, in one C++ loop.
 
         Parameters
         ----------
@@ -143,24 +297,37 @@ class SiameseNetwork:
             the best epoch are kept. None or empty: no early stopping, the last epoch's weights are kept.
         epochs : int > 0
             Most epochs.
+        steps_per_epoch : int > 0 or None
+            Batches an epoch, and so from one validation to the next; None: what the sampler calls an epoch.
+        batch_size : int > 0 or None
+            In the place of the sampler's: clips, or pairs where both sides are encoded.
+        pairing : {"in-batch", "two-sided"} or None
+            Instead of the network's sampler: "in-batch" for class-balanced batches in which every clip is encoded once
+            and all pairs are formed on the embeddings, "two-sided" for the literal siamese batches of Honka 2019, both
+            sides of each pair encoded and batch-normalised separately. None: the sampler.
         patience : int >= 0
             Epochs without a better validation accuracy after which training stops; 0: never.
-        batch_size : int > 0 or None
-            Clips a batch ("in-batch"; None: 40) or pairs a batch ("two-sided"; None: 20).
-        pairing : {"in-batch", "two-sided"}
-            "in-batch": class-balanced batches, every clip once an epoch and encoded once, all pairs formed on the
-            embeddings. "two-sided": the literal siamese batch of Honka 2019, both sides of each pair encoded and
-            batch-normalised separately; an epoch has about clips²/(2 classes) pairs of either kind.
-        clips_per_class : int >= 2
-            Clips of a class that enter a batch together ("in-batch").
-        negative_ratio : float > 0
-            Weight ("in-batch") or number ("two-sided") of pairs of different classes for each pair of one class.
+        validation_freq : int > 0
+            Epochs from one validation to the next; the last epoch is always validated.
+        warm_start : bool
+            Go on from the present weights, of `build`, `load` or an earlier `fit`, instead of new ones.
+        checkpoint : path-like or None
+            A folder for checkpoints, of which the last two are kept.
+        checkpoint_every : int > 0
+            Steps from one checkpoint to the next; one more is written at the end.
+        resume : bool or str
+            True: go on from the last checkpoint in the folder, with the same data and options, as if nothing had
+            happened: on a CPU the weights come out the same, bit for bit. Without a checkpoint a new training begins.
+            A file name goes on from that checkpoint.
         device : str
             "auto" (CUDA where there is a device), "cpu", "cuda" or "cuda:N".
         seed : int >= 0
-            Of weights, batches and dropout. The same seed, device and thread count give the same bits.
+            Of weights, batches, augmentation and dropout. The same seed, device and thread count give the same bits.
         num_threads : int > 0 or None
             CPU threads; None: LibTorch's choice.
+        callbacks : sequence of callable
+            Each is called after each epoch with the network, which can be used, and the epoch's record of `History`; a
+            true answer stops training.
         progress : bool
             Show a progress bar with loss and validation accuracy on stderr.
 
@@ -172,83 +339,112 @@ class SiameseNetwork:
         Raises
         ------
         ParameterError
-            An option is out of its range, or the spectrograms are too small for the encoder.
+            An option is out of its range, options do not go together, or the spectrograms are too small for the
+            encoder.
         DatasetError
             A class has a single clip, there are fewer than two classes, or training and validation share classes.
         TrainingError
-            The loss or the weights are no longer finite.
+            The loss or the weights are no longer finite, or all embeddings have become one. The network then has the
+            weights of its best epoch so far.
+        CheckpointError
+            A checkpoint cannot be written, is damaged, or is of another training.
         KeyboardInterrupt
             Ctrl-C. The network then has the weights of its best epoch so far and can be used.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import siamaudio as sa
+        >>> patterns = np.random.default_rng(0).standard_normal((4, 1, 16, 16))
+        >>> noise = np.random.default_rng(1).standard_normal((4, 8, 16, 16))
+        >>> clips = (patterns + 0.5 * noise).reshape(32, 16, 16)
+        >>> features = sa.Features.from_arrays(clips, np.repeat(list("abcd"), 8))
+        >>> encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=8, kernel_size=3),), dense=(sa.Dense(units=16),))
+        >>> net = sa.SiameseNetwork(encoder, optimizer=sa.optimizers.Adam(lr=3e-3))
+        >>> net.fit(features, epochs=5, batch_size=16, progress=False).history_
+        History(5 epochs, ...)
         """
-        if pairing not in _DEFAULT_BATCH_SIZE:
-            raise ParameterError("pairing", pairing, "'in-batch' or 'two-sided'")
-        if seed < 0:
-            raise ParameterError("seed", seed, "0 or more")
         if validation is not None and len(validation) == 0:
             validation = None
-        _check_trainable(features, validation)
+        if seed < 0:
+            raise ParameterError("seed", seed, "0 or more")
+        fit_options = fitting.FitOptions(
+            sampler=fitting.sampler_for(samplers.registry.parse(self.sampler), pairing, batch_size),
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            patience=patience,
+            validation_freq=validation_freq,
+            seed=seed,
+        )
+        fitting.check_trainable(features, validation)
         device = core.resolve_device(device)
 
-        _, num_bands, num_frames = features.shape
-        self._native = self._build(num_bands, num_frames, seed)
-        self._native.to(device)
+        if warm_start:
+            self._check_warm_start(features)
+        else:
+            self.build(features.shape[1:], num_classes=len(features.class_names), seed=seed)
+        native = self._native
+        native.to(device)
         self.front_end_ = features.front_end
-        self.input_shape_ = (num_bands, num_frames)
         self.train_classes_ = features.class_names
         self.validation_classes_ = () if validation is None else validation.class_names
-        self.split_: ClassSplit | None = None
 
         records: list[dict[str, Any]] = []
-        bar = tqdm(total=epochs, desc="training", unit="epoch", disable=not progress)
-        best_accuracy: float | None = None
-
-        def show(epochs_done: float, loss: float) -> None:
-            bar.n = round(epochs_done, 2)
-            accuracy = "" if best_accuracy is None else f", best validation accuracy {best_accuracy:.1%}"
-            bar.set_postfix_str(f"loss {loss:.4f}{accuracy}")
-
-        def on_step(epoch: int, step: int, num_steps: int, loss: float) -> None:
-            show(epoch + step / num_steps, loss)
-
-        def on_epoch(record: dict[str, Any]) -> None:
-            nonlocal best_accuracy
-            if validation is None:
-                record["validation_accuracy"] = None  # NaN would be no JSON
-            else:
-                best_accuracy = max(best_accuracy or 0.0, record["validation_accuracy"])
-            records.append(record)
-            show(record["epoch"] + 1, record["loss"])
-
-        empty = features[:0] if validation is None else validation
+        self.best_epoch_ = -1
+        finished = None
         try:
-            self.best_epoch_: int = core.fit(
-                self._native,
-                train=np.asarray(features, dtype=np.float32),
-                train_labels=features.labels,
-                num_train_classes=len(features.class_names),
-                validation=np.asarray(empty, dtype=np.float32),
-                validation_labels=empty.labels,
-                num_validation_classes=len(empty.class_names),
-                pairing=pairing,
-                loss=self.loss,
-                learning_rate=self.optimizer.learning_rate,
-                learning_rate_decay=self.optimizer.decay,
-                epochs=epochs,
-                patience=patience,
-                batch_size=_DEFAULT_BATCH_SIZE[pairing] if batch_size is None else batch_size,
-                clips_per_class=clips_per_class,
-                negative_ratio=negative_ratio,
-                validation_ways=5,
-                seed=seed,
-                num_threads=num_threads or 0,
-                on_step=on_step,
-                on_epoch=on_epoch,
+            finished = fitting.run(
+                self,
+                native,
+                features,
+                validation,
+                fit_options,
+                description=self._options_to_dict(),
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                resume=resume,
+                num_threads=num_threads,
+                callbacks=callbacks,
+                progress=progress,
+                records=records,
             )
         finally:
-            bar.close()
             self.history_ = History(records)
-            if not hasattr(self, "best_epoch_"):
-                self.best_epoch_ = _best_epoch(records)
+            self.best_epoch_ = _best_epoch(records) if finished is None else finished
+        return self
+
+    def calibrate(self, features: Features, *, shrinkage: float = 0.7, num_threads: int | None = None) -> Self:
+        """Centre and whiten the embeddings, so that their cosine tells classes apart better.
+
+        From then on `embed` gives (z / |z| - mean) S'^(-1/2) of the encoder's z, with the mean and the within-class
+        covariance S of these clips, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, and `similarity` is the cosine,
+        whatever the head. Nothing else is learned.
+
+        Parameters
+        ----------
+        features : Features
+            Clips of the training classes: of unseen ones it would no longer be one-shot recognition.
+        shrinkage : float in (0, 1]
+            Share of a covariance that is the same in all directions.
+        num_threads : int > 0 or None
+            CPU threads; None: LibTorch's choice.
+
+        Raises
+        ------
+        ParameterError
+            The shrinkage is out of its range, or the features are not those of the network.
+        DatasetError
+            No class has two clips.
+        TrainingError
+            The network is not trained.
+        """
+        native = self._built()
+        native.clear_calibration()
+        embeddings = self.embed(features, num_threads=num_threads)
+        if len(features) == 0 or np.bincount(features.labels).max() < 2:
+            raise DatasetError("calibration needs classes with two or more clips")
+        mean, matrix = core.fit_calibration(embeddings, features.labels, shrinkage=shrinkage)
+        native.set_calibration(mean=mean, matrix=matrix)
         return self
 
     # ---- Use
@@ -258,8 +454,8 @@ class SiameseNetwork:
 
         Parameters
         ----------
-        features : Features or array-like [shape=(clips, bands, frames)]
-            Spectrograms as the network was trained on.
+        features : Features or array-like [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
+            Spectrograms as the network was trained on; with another number of frames where its encoder pools over time.
         num_threads : int > 0 or None
             CPU threads; None: LibTorch's choice.
 
@@ -274,15 +470,22 @@ class SiameseNetwork:
         TrainingError
             The network is not trained.
         """
-        native = self._fitted()
+        native = self._built()
         if isinstance(features, Features):
             self._check_front_end(features)
             data: Features | npt.NDArray[np.float32] = features
         else:
             data = np.asarray(features, dtype=np.float32)
-        if len(data.shape) != 3 or data.shape[1:] != self.input_shape_:
-            raise ParameterError("features", f"shape {data.shape}", "(clips, {}, {})".format(*self.input_shape_))
-        embeddings = np.empty((data.shape[0], self.encoder.embedding_size), dtype=np.float32)
+        expected = self.input_shape_
+        matches = data.shape[1:] == expected
+        if self.encoder.pooling != "flatten":
+            matches = len(data.shape) == len(expected) + 1 and data.shape[1:-1] == expected[:-1]
+        if not matches:
+            accepted = [str(size) for size in expected]
+            if self.encoder.pooling != "flatten":
+                accepted[-1] = "frames"
+            raise ParameterError("features", f"shape {data.shape}", f"(clips, {', '.join(accepted)})")
+        embeddings = np.empty((data.shape[0], native.embedding_size), dtype=np.float32)
         for start in range(0, len(embeddings), _EMBED_CLIPS):
             block = np.asarray(data[start : start + _EMBED_CLIPS], dtype=np.float32)
             embeddings[start : start + len(block)] = native.embed(block, num_threads=num_threads or 0)
@@ -291,7 +494,7 @@ class SiameseNetwork:
     def similarity(
         self, a: npt.ArrayLike, b: npt.ArrayLike, *, num_threads: int | None = None
     ) -> npt.NDArray[np.float32]:
-        """P(same class) of every pair of embeddings.
+        """How similar every pair of embeddings is.
 
         Parameters
         ----------
@@ -304,7 +507,9 @@ class SiameseNetwork:
 
         Returns
         -------
-        np.ndarray [shape=(n, m), dtype=float32, range=[0, 1]]
+        np.ndarray [shape=(n, m), dtype=float32]
+            P(same class) with a head; minus the Euclidean distance, or the cosine, without one; the cosine after
+            `calibrate`.
 
         Raises
         ------
@@ -313,26 +518,83 @@ class SiameseNetwork:
         TrainingError
             The network is not trained.
         """
-        native = self._fitted()
+        native = self._built()
         left, right = np.asarray(a, dtype=np.float32), np.asarray(b, dtype=np.float32)
         for name, value in (("a", left), ("b", right)):
-            if value.ndim != 2 or value.shape[1] != self.encoder.embedding_size:
-                raise ParameterError(name, f"shape {value.shape}", f"(clips, {self.encoder.embedding_size})")
+            if value.ndim != 2 or value.shape[1] != native.embedding_size:
+                raise ParameterError(name, f"shape {value.shape}", f"(clips, {native.embedding_size})")
         return native.similarity(left, right, num_threads=num_threads or 0)
+
+    def predict_proba(
+        self, features: Features | npt.ArrayLike, *, num_threads: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Tell the training classes apart, by the classifier that a loss of classes has trained.
+
+        Parameters
+        ----------
+        features : Features or array-like
+            As for `embed`.
+        num_threads : int > 0 or None
+            CPU threads; None: LibTorch's choice.
+
+        Returns
+        -------
+        np.ndarray [shape=(clips, classes), dtype=float32, range=[0, 1]]
+            Softmax over `train_classes_`, in their order.
+
+        Raises
+        ------
+        ParameterError
+            The spectrograms have another shape.
+        TrainingError
+            The network is not trained, has no classifier, or is calibrated.
+        """
+        native = self._built()
+        if not native.has_classifier or native.is_calibrated:
+            raise TrainingError(
+                "the embeddings are calibrated for comparing; classes are told apart before `calibrate`"
+                if native.is_calibrated
+                else "the network has no classifier: train it with a loss of classes, such as CrossEntropy"
+            )
+        logits = native.classifier_logits(self.embed(features, num_threads=num_threads))
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    def predict(self, features: Features | npt.ArrayLike, *, num_threads: int | None = None) -> npt.NDArray[np.str_]:
+        """Return the most probable training class of each clip; see `predict_proba`."""
+        best = self.predict_proba(features, num_threads=num_threads).argmax(axis=1)
+        return np.array(self.train_classes_)[best]
 
     def num_parameters(self) -> int:
         """Return how many numbers training changes."""
-        return self._fitted().num_parameters()
+        return self._built().num_parameters()
+
+    def summary(self) -> Summary:
+        """Describe the layers: output shapes, parameters, FLOPs.
+
+        Raises
+        ------
+        TrainingError
+            The network has no weights yet.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> summary = sa.SiameseNetwork.preset("honka2019").build((128, 431)).summary()
+        >>> summary.num_parameters
+        19408979
+        """
+        return Summary.of(self._built().layers())
 
     # ---- Weights and files
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return copies of all weights and running statistics by name."""
-        return self._fitted().weights()
+        return self._built().weights()
 
     def set_weights(self, weights: dict[str, npt.NDArray[np.float32]]) -> Self:
         """Replace all weights; names and shapes as `weights` returns them."""
-        self._fitted().set_weights(weights)
+        self._built().set_weights(weights)
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -350,13 +612,12 @@ class SiameseNetwork:
         CheckpointError
             The file cannot be written.
         """
-        weights = self.weights()
         manifest = {
-            "encoder": self.encoder.to_dict(),
-            "distance": self.distance,
-            "loss": self.loss,
-            "optimizer": {"learning_rate": self.optimizer.learning_rate, "decay": self.optimizer.decay},
+            "kind": "network",
+            "network": self._options_to_dict(),
             "input_shape": list(self.input_shape_),
+            "num_classes": self._num_classes,
+            "calibrated": self._built().is_calibrated,
             "front_end": None if self.front_end_ is None else self.front_end_.to_dict(),
             "train_classes": list(self.train_classes_),
             "validation_classes": list(self.validation_classes_),
@@ -364,7 +625,7 @@ class SiameseNetwork:
             "history": list(self.history_),
             "best_epoch": self.best_epoch_,
         }
-        checkpoint.write(Path(path), manifest, weights)
+        checkpoint_file.write(Path(path), manifest, self.weights())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
@@ -382,18 +643,15 @@ class SiameseNetwork:
         CheckpointError
             The file is missing, damaged, or something else.
         """
-        manifest, weights = checkpoint.read(Path(path))
+        manifest, weights = checkpoint_file.read(Path(path))
+        if manifest.get("kind") == "training":
+            raise CheckpointError(f"{os.fspath(path)} is the checkpoint of a training: fit(..., resume=True) reads it")
         try:
-            net = cls(
-                ConvEncoder.from_dict(manifest["encoder"]),
-                distance=manifest["distance"],
-                loss=manifest["loss"],
-                optimizer=Adam(**manifest["optimizer"]),
-            )
-            num_bands, num_frames = manifest["input_shape"]
-            net._native = net._build(num_bands, num_frames, seed=0)
+            net = cls(**_options_from_dict(manifest["network"]))
+            net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
+            if manifest["calibrated"]:
+                net._native.set_calibration(mean=weights["calibration.mean"], matrix=weights["calibration.matrix"])
             net._native.set_weights(weights)
-            net.input_shape_ = (num_bands, num_frames)
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
             net.train_classes_ = tuple(manifest["train_classes"])
             net.validation_classes_ = tuple(manifest["validation_classes"])
@@ -409,36 +667,51 @@ class SiameseNetwork:
 
     # ---- Inside
 
-    def _build(self, num_bands: int, num_frames: int, seed: int) -> core.Siamese:
-        encoder = self.encoder
-        return core.Siamese(
-            blocks=[
-                core.ConvBlockOptions(
-                    filters=block.filters,
-                    kernel_size=block.kernel_size,
-                    batch_norm=block.batch_norm,
-                    pool_size=block.pool_size,
-                    dropout=block.dropout,
-                )
-                for block in encoder.blocks
-            ],
-            input_batch_norm=encoder.input_batch_norm,
-            embedding_size=encoder.embedding_size,
-            embedding_batch_norm=encoder.embedding_batch_norm,
-            embedding_dropout=encoder.embedding_dropout,
+    def _build(self, input_shape: tuple[int, ...], num_classes: int | None, seed: int) -> core.Siamese:
+        channels, bands, frames = (1, *input_shape)[-3:]
+        native = core.Siamese(
+            encoder=encoders.native_encoder(self.encoder),
             distance=self.distance,
-            height=num_bands,
-            width=num_frames,
+            head=self.head,
+            input_shape=(channels, bands, frames),
             seed=seed,
         )
+        kind = core.classifier_kind([loss_options.to_core(loss) for loss in self.losses()])
+        if kind is not None:
+            if num_classes is None or num_classes < 2:
+                raise ParameterError("num_classes", num_classes, "2 or more: a loss of classes trains a classifier")
+            native.add_classifier(num_classes, kind)
+        return native
 
-    def _is_fitted(self) -> bool:
+    def _options_to_dict(self) -> dict[str, Any]:
+        return {
+            "encoder": self.encoder.to_dict(),
+            "distance": self.distance,
+            "head": self.head,
+            "loss": [loss_options.registry.to_dict(loss) for loss in self.losses()],
+            "sampler": samplers.registry.to_dict(samplers.registry.parse(self.sampler)),
+            "optimizer": optimizer_options.registry.to_dict(optimizer_options.registry.parse(self.optimizer)),
+            "augment": [augmentations.registry.to_dict(augmentations.registry.parse(each)) for each in self.augment],
+        }
+
+    def _is_built(self) -> bool:
         return hasattr(self, "_native")
 
-    def _fitted(self) -> core.Siamese:
-        if not self._is_fitted():
+    def _built(self) -> core.Siamese:
+        if not self._is_built():
             raise TrainingError("the network is not trained: call fit(), or SiameseNetwork.load()")
         return self._native
+
+    def _check_warm_start(self, features: Features) -> None:
+        self._built()
+        if features.shape[1:] != self.input_shape_:
+            expected = ", ".join(map(str, self.input_shape_))
+            raise ParameterError("features", f"shape {features.shape}", f"(clips, {expected}), as the network's weights")
+        self._native.clear_calibration()
+        kind = core.classifier_kind([loss_options.to_core(loss) for loss in self.losses()])
+        if kind is not None and self._num_classes != len(features.class_names):
+            self._num_classes = len(features.class_names)
+            self._native.add_classifier(self._num_classes, kind)
 
     def _check_front_end(self, features: Features) -> None:
         if features.front_end is not None and self.front_end_ is not None and features.front_end != self.front_end_:
@@ -449,33 +722,30 @@ class SiameseNetwork:
             )
 
 
-def _check_trainable(features: Features, validation: Features | None) -> None:
-    if len(features.class_names) < 2:
-        raise DatasetError(f"training needs two or more classes, not {len(features.class_names)}")
-    for part in (features, validation):
-        if part is None:
-            continue
-        counts = np.bincount(part.labels)
-        if counts.min() < 2:
-            raise DatasetError(
-                f"class {part.class_names[int(counts.argmin())]!r} has a single clip; two or more a class are needed"
-            )
-        if not all(np.isfinite(block.array).all() for block in part.iter_blocks()):
-            raise DatasetError("the spectrograms hold NaN or infinite values; only finite numbers can be trained on")
-    if validation is not None:
-        shared = sorted(set(features.class_names) & set(validation.class_names))
-        if shared:
-            raise DatasetError(f"class {shared[0]!r} is in both training and validation; the classes must be different")
-        if len(validation.class_names) < 2:
-            raise DatasetError("validation needs two or more classes, or none")
-        if validation.shape[1:] != features.shape[1:]:
-            raise ParameterError(
-                "validation", f"shape {validation.shape}", f"(clips, {features.shape[1]}, {features.shape[2]})"
-            )
+_REGISTRIES = {
+    "loss": loss_options.registry,
+    "sampler": samplers.registry,
+    "optimizer": optimizer_options.registry,
+    "augment": augmentations.registry,
+}
+
+
+def _options_from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
+    losses = tuple(loss_options.registry.from_dict(loss) for loss in described["loss"])
+    return {
+        "encoder": ConvEncoder.from_dict(described["encoder"]),
+        "distance": described["distance"],
+        "head": described["head"],
+        "loss": losses if len(losses) > 1 else losses[0],
+        "sampler": samplers.registry.from_dict(described["sampler"]),
+        "optimizer": optimizer_options.registry.from_dict(described["optimizer"]),
+        "augment": tuple(augmentations.registry.from_dict(each) for each in described["augment"]),
+    }
 
 
 def _best_epoch(records: list[dict[str, Any]]) -> int:
     """Return the epoch whose weights an interrupted training leaves."""
-    if not records or records[0]["validation_accuracy"] is None:
+    accuracies = [record["validation_accuracy"] for record in records]
+    if all(accuracy is None for accuracy in accuracies):
         return len(records) - 1
-    return max(range(len(records)), key=lambda epoch: records[epoch]["validation_accuracy"])
+    return max(range(len(records)), key=lambda epoch: -1.0 if accuracies[epoch] is None else accuracies[epoch])

@@ -253,7 +253,7 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
     from siamaudio import __version__
 
     encoder, history = net.encoder, net.history_
-    bands, frames = net.input_shape_
+    *_, bands, frames = net.input_shape_
     facts = [("input", f"spectrogram of {bands} bands × {frames} frames{_if(encoder.input_batch_norm, 'batch norm')}")]
     for number, block in enumerate(encoder.blocks, start=1):
         facts.append(
