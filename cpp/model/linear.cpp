@@ -1,4 +1,4 @@
-#include "model/dense.h"
+#include "model/linear.h"
 
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
@@ -7,9 +7,9 @@
 
 namespace siamaudio {
 
-Dense::Dense(int64_t num_inputs, int64_t units, const at::Generator& generator)
+Linear::Linear(int64_t num_inputs, int64_t units, const at::Generator& generator)
     : weight_(glorot_uniform({units, num_inputs}, generator)), bias_(at::zeros({units})) {}
 
-at::Tensor Dense::forward(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
+at::Tensor Linear::forward(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
 
 }  // namespace siamaudio
