@@ -22,7 +22,15 @@ Value parse_choice(const char* parameter, const std::string& word, const Choices
     if (word == choices[i].first) return choices[i].second;
     accepted += (i == 0 ? "'" : i + 1 < size ? ", '" : " or '") + std::string(choices[i].first) + "'";
   }
-  throw ParameterError(parameter, "'" + word + "'", accepted);
+  throw ParameterError(parameter, word, accepted);
+}
+
+/// The word for `value`.
+template <typename Value, size_t size>
+std::string choice_word(Value value, const Choices<Value, size>& choices) {
+  for (const auto& [word, named] : choices)
+    if (named == value) return word;
+  return {};
 }
 
 }  // namespace siamaudio

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "model/layer_info.h"
 #include "model/named_tensors.h"
 
 namespace siamaudio {
@@ -27,6 +28,7 @@ class Classifier {
   ClassifierKind kind() const { return kind_; }
   int64_t num_classes() const { return weight_.size(0); }
   NamedTensors parameters() const;
+  LayerInfo layer(const std::string& name) const;
 
  private:
   ClassifierKind kind_;

@@ -42,9 +42,12 @@ struct EncoderOptions {
 /// Of a spectrogram: channels (1 for (clips, height, width) arrays), bands, frames.
 using InputShape = MapShape;
 
+/// Throws ParameterError, naming the block for which the input became too small.
+int64_t embedding_size(const EncoderOptions& options, const InputShape& input);
+
 class Encoder {
  public:
-  /// Throws ParameterError, naming the block for which the input became too small.
+  /// Throws as embedding_size does.
   Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator);
 
   /// spectrograms: (clips, channels, height, width), or (clips, height, width) of one channel -> (clips, dim). The

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "model/layer_info.h"
 #include "model/named_tensors.h"
 
 namespace siamaudio {
@@ -15,13 +17,12 @@ class Linear {
   /// x: (..., inputs) -> (..., units).
   at::Tensor forward(const at::Tensor& x) const;
 
-  const at::Tensor& weight() const { return weight_; }  ///< (units, inputs)
-  const at::Tensor& bias() const { return bias_; }      ///< (units,)
   NamedTensors parameters() const { return {{"weight", weight_}, {"bias", bias_}}; }
+  LayerInfo layer(const std::string& name) const;
 
  private:
-  at::Tensor weight_;
-  at::Tensor bias_;
+  at::Tensor weight_;  // (units, inputs)
+  at::Tensor bias_;    // (units,)
 };
 
 }  // namespace siamaudio

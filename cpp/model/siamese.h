@@ -22,6 +22,9 @@ enum class Head {
   kNone,   ///< nothing: the distance is the answer
 };
 
+/// "dense" or "none". Throws ParameterError.
+Head parse_head(const std::string& name);
+
 struct SiameseOptions {
   EncoderOptions encoder;
   Distance distance = Distance::kSquared;  ///< between the two embeddings; kEuclidean or kCosine without a head

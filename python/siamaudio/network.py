@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from siamaudio import checkpoint
 from siamaudio._engine import core
-from siamaudio.encoders import ConvEncoder
+from siamaudio.encoders import ConvEncoder, native_encoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
 from siamaudio.features import Features
 from siamaudio.history import History
@@ -64,8 +64,8 @@ class SiameseNetwork:
     --------
     >>> import siamaudio as sa
     >>> net = sa.SiameseNetwork.preset("honka2019")
-    >>> net.encoder.embedding_size
-    500
+    >>> net.distance
+    'squared'
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class SiameseNetwork:
 
     def __repr__(self) -> str:
         state = f"trained on {len(self.train_classes_)} classes" if self._is_fitted() else "not trained"
-        return f"SiameseNetwork(embedding_size={self.encoder.embedding_size}, distance={self.distance!r}, {state})"
+        return f"SiameseNetwork(distance={self.distance!r}, {state})"
 
     # ---- Training
 
@@ -282,7 +282,7 @@ class SiameseNetwork:
             data = np.asarray(features, dtype=np.float32)
         if len(data.shape) != 3 or data.shape[1:] != self.input_shape_:
             raise ParameterError("features", f"shape {data.shape}", "(clips, {}, {})".format(*self.input_shape_))
-        embeddings = np.empty((data.shape[0], self.encoder.embedding_size), dtype=np.float32)
+        embeddings = np.empty((data.shape[0], native.embedding_size), dtype=np.float32)
         for start in range(0, len(embeddings), _EMBED_CLIPS):
             block = np.asarray(data[start : start + _EMBED_CLIPS], dtype=np.float32)
             embeddings[start : start + len(block)] = native.embed(block, num_threads=num_threads or 0)
@@ -316,8 +316,8 @@ class SiameseNetwork:
         native = self._fitted()
         left, right = np.asarray(a, dtype=np.float32), np.asarray(b, dtype=np.float32)
         for name, value in (("a", left), ("b", right)):
-            if value.ndim != 2 or value.shape[1] != self.encoder.embedding_size:
-                raise ParameterError(name, f"shape {value.shape}", f"(clips, {self.encoder.embedding_size})")
+            if value.ndim != 2 or value.shape[1] != native.embedding_size:
+                raise ParameterError(name, f"shape {value.shape}", f"(clips, {native.embedding_size})")
         return native.similarity(left, right, num_threads=num_threads or 0)
 
     def num_parameters(self) -> int:
@@ -410,25 +410,11 @@ class SiameseNetwork:
     # ---- Inside
 
     def _build(self, num_bands: int, num_frames: int, seed: int) -> core.Siamese:
-        encoder = self.encoder
         return core.Siamese(
-            blocks=[
-                core.ConvBlockOptions(
-                    filters=block.filters,
-                    kernel_size=block.kernel_size,
-                    batch_norm=block.batch_norm,
-                    pool_size=block.pool_size,
-                    dropout=block.dropout,
-                )
-                for block in encoder.blocks
-            ],
-            input_batch_norm=encoder.input_batch_norm,
-            embedding_size=encoder.embedding_size,
-            embedding_batch_norm=encoder.embedding_batch_norm,
-            embedding_dropout=encoder.embedding_dropout,
+            encoder=native_encoder(self.encoder),
             distance=self.distance,
-            height=num_bands,
-            width=num_frames,
+            head="dense",
+            input_shape=(1, num_bands, num_frames),
             seed=seed,
         )
 
