@@ -36,7 +36,8 @@ def synthetic_features(_own_cache: None) -> sa.Features:
 def small_encoder() -> sa.ConvEncoder:
     """An encoder that trains in seconds."""
     return sa.ConvEncoder(
-        blocks=(sa.ConvBlock(filters=8, kernel_size=3), sa.ConvBlock(filters=16, kernel_size=3)), embedding_size=32
+        blocks=(sa.ConvBlock(filters=8, kernel_size=3), sa.ConvBlock(filters=16, kernel_size=3)),
+        dense=(sa.Dense(units=32),),
     )
 
 

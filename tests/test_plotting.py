@@ -58,7 +58,7 @@ def make_history(accuracies: list[float | None]) -> sa.History:
 
 @pytest.fixture(scope="module")
 def net() -> sa.SiameseNetwork:
-    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), embedding_size=8)
+    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), dense=(sa.Dense(units=8),))
     train = make_features(["one", "two", "three"], front_end=FRONT_END, seed=1)
     return sa.SiameseNetwork(encoder).fit(train, epochs=2, num_threads=1, progress=False)
 

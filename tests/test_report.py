@@ -41,7 +41,7 @@ def make_features(
 
 @pytest.fixture(scope="module")
 def net() -> sa.SiameseNetwork:
-    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), embedding_size=8)
+    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), dense=(sa.Dense(units=8),))
     train, validation = make_features(("one", "two", "three")), make_features(("four", "five", "six", "seven", "eight"))
     net = sa.SiameseNetwork(encoder).fit(train, validation=validation, epochs=2, num_threads=1, progress=False)
     net.split_ = ClassSplit(
@@ -239,7 +239,7 @@ def test_title_is_the_callers(net: sa.SiameseNetwork, features: sa.Features, res
 
 def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     features = make_features(("a", "b", "c"), front_end=None)
-    encoder = sa.ConvEncoder(blocks=(), embedding_size=4, embedding_dropout=0.0, embedding_batch_norm=False)
+    encoder = sa.ConvEncoder(blocks=(), dense=(sa.Dense(units=4, dropout=0, batch_norm=False),))
     net = sa.SiameseNetwork(encoder).fit(make_features(("d", "e"), front_end=None), epochs=1, progress=False)
     net.history_ = sa.History()
     result = sa.evaluate_oneshot(similarity=np.eye(12), labels=np.repeat(["a", "b", "c"], 4), ways=2)

@@ -1,10 +1,11 @@
 #include <pybind11/stl.h>
 
-#include <ATen/ops/empty.h>
-
+#include <array>
 #include <map>
+#include <optional>
 
 #include "bindings/core_module.h"
+#include "bindings/input_shape.h"
 #include "bindings/python_poll.h"
 #include "bindings/tensors.h"
 #include "model/device.h"
@@ -28,35 +29,29 @@ void set_weights_from_dict(Siamese& network, const std::map<std::string, ArrayOf
   network.set_weights(values);
 }
 
+py::dict to_dict(const LayerInfo& layer) {
+  py::dict entry;
+  entry["name"] = layer.name;
+  entry["kind"] = layer.kind;
+  entry["output_shape"] = py::tuple(py::cast(layer.output_shape));
+  entry["num_parameters"] = layer.num_parameters;
+  entry["flops"] = layer.flops;
+  return entry;
+}
+
 }  // namespace
 
 void bind_siamese(py::module_& module) {
-  py::class_<ConvBlockOptions>(module, "ConvBlockOptions")
-      .def(py::init([](int64_t filters, int64_t kernel_size, bool batch_norm, int64_t pool_size, double dropout) {
-             return ConvBlockOptions{.filters = filters,
-                                     .kernel_size = kernel_size,
-                                     .batch_norm = batch_norm,
-                                     .pool_size = pool_size,
-                                     .dropout = dropout};
+  py::class_<Siamese>(module, "Siamese", "One encoder for both sides, a distance, a head or none.")
+      .def(py::init([](const EncoderOptions& encoder, const std::string& distance,
+                       const std::optional<std::string>& head, std::array<int64_t, 3> input_shape, uint64_t seed) {
+             return std::make_unique<Siamese>(SiameseOptions{.encoder = encoder,
+                                                             .distance = parse_distance(distance),
+                                                             .head = parse_head(head.value_or("none"))},
+                                              to_input_shape(input_shape), seed);
            }),
-           py::kw_only(), py::arg("filters"), py::arg("kernel_size"), py::arg("batch_norm"), py::arg("pool_size"),
-           py::arg("dropout"));
-
-  py::class_<Siamese>(module, "Siamese", "One encoder for both sides, a distance, a learned head.")
-      .def(py::init([](const std::vector<ConvBlockOptions>& blocks, bool input_batch_norm, int64_t embedding_size,
-                       bool embedding_batch_norm, double embedding_dropout, const std::string& distance, int64_t height,
-                       int64_t width, uint64_t seed) {
-             return std::make_unique<Siamese>(SiameseOptions{.encoder = {.input_batch_norm = input_batch_norm,
-                                                                         .blocks = blocks,
-                                                                         .embedding_size = embedding_size,
-                                                                         .embedding_batch_norm = embedding_batch_norm,
-                                                                         .embedding_dropout = embedding_dropout},
-                                                             .distance = parse_distance(distance)},
-                                              InputShape{.height = height, .width = width}, seed);
-           }),
-           py::kw_only(), py::arg("blocks"), py::arg("input_batch_norm"), py::arg("embedding_size"),
-           py::arg("embedding_batch_norm"), py::arg("embedding_dropout"), py::arg("distance"), py::arg("height"),
-           py::arg("width"), py::arg("seed"))
+           py::kw_only(), py::arg("encoder"), py::arg("distance"), py::arg("head"), py::arg("input_shape"),
+           py::arg("seed"), "head: 'dense' or None; input_shape: (channels, bands, frames).")
       .def(
           "to", [](Siamese& self, const std::string& device) { self.to(parse_device(device)); }, py::arg("device"),
           "Moves the weights.")
@@ -79,7 +74,8 @@ void bind_siamese(py::module_& module) {
             }
             return to_array(embeddings);
           },
-          py::arg("spectrograms"), py::kw_only(), py::arg("num_threads"), "(clips, bands, frames) -> (clips, dim).")
+          py::arg("spectrograms"), py::kw_only(), py::arg("num_threads"),
+          "(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, dim), calibrated where that is set.")
       .def(
           "similarity",
           [](const Siamese& self, const ArrayOf<float>& a, const ArrayOf<float>& b, int num_threads) {
@@ -92,7 +88,44 @@ void bind_siamese(py::module_& module) {
             return to_array(similarity);
           },
           py::arg("a"), py::arg("b"), py::kw_only(), py::arg("num_threads"),
-          "Embeddings (n, dim) and (m, dim) -> P(same class) (n, m).")
+
+          "Embeddings (n, dim) and (m, dim) -> (n, m), higher is more similar.")
+      .def(
+          "add_classifier",
+          [](Siamese& self, int64_t num_classes, const std::string& kind) {
+            self.add_classifier(num_classes, parse_classifier_kind(kind));
+          },
+          py::arg("num_classes"), py::arg("kind"), "A classification layer on the embeddings: 'linear' or 'cosine'.")
+      .def(
+          "classifier_logits",
+          [](const Siamese& self, const ArrayOf<float>& embeddings) {
+            at::Tensor logits;
+            {
+              const py::gil_scoped_release release;
+              logits = self.classifier_logits(as_tensor(embeddings).to(self.device()));
+            }
+            return to_array(logits);
+          },
+          py::arg("embeddings"), "Embeddings without calibration (n, dim) -> (n, classes).")
+      .def("add_memory", &Siamese::add_memory, py::arg("num_classes"), "One embedding a class, outside the gradients.")
+      .def(
+          "set_calibration",
+          [](Siamese& self, const ArrayOf<float>& mean, const ArrayOf<float>& matrix) {
+            self.set_calibration({.mean = as_tensor(mean), .matrix = as_tensor(matrix)});
+          },
+          py::kw_only(), py::arg("mean"), py::arg("matrix"), "From now on embed() gives (z / |z| - mean) @ matrix.")
+      .def("clear_calibration", &Siamese::clear_calibration, "embed() gives what the encoder makes again.")
+      .def_property_readonly("is_calibrated", &Siamese::is_calibrated)
+      .def_property_readonly("has_head", &Siamese::has_head)
+      .def_property_readonly("embedding_size", &Siamese::embedding_size)
+      .def(
+          "layers",
+          [](const Siamese& self) {
+            py::list layers;
+            for (const LayerInfo& layer : self.layers()) layers.append(to_dict(layer));
+            return layers;
+          },
+          "name, kind, output_shape, num_parameters and flops of each layer, for one clip.")
       .def("weights", &weights_to_dict, "Copies of all weights: name -> float32 array.")
       .def("set_weights", &set_weights_from_dict, py::arg("weights"),
            "Replaces all weights; names and shapes of weights().");

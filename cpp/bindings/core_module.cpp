@@ -7,6 +7,8 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::register_errors(module);
   siamaudio::bind_device(module);
   siamaudio::bind_distance(module);
+  siamaudio::bind_calibration(module);
+  siamaudio::bind_encoder(module);
   siamaudio::bind_siamese(module);
   siamaudio::bind_oneshot(module);
   siamaudio::bind_trainer(module);

@@ -5,6 +5,8 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 namespace siamaudio {
 
@@ -27,6 +29,15 @@ at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass& pass) {
     step = std::max(1 - kMomentum, 1 / static_cast<double>(num_updates));
   }
   return at::batch_norm(x, weight_, bias_, running_mean_, running_variance_, pass.is_training, step, kEpsilon, true);
+}
+
+LayerInfo BatchNorm::layer(const std::string& name, std::vector<int64_t> shape) const {
+  const int64_t num_values = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  return {.name = name,
+          .kind = "batch_norm",
+          .output_shape = std::move(shape),
+          .num_parameters = weight_.numel() + bias_.numel(),
+          .flops = 2 * num_values};
 }
 
 }  // namespace siamaudio

@@ -1,6 +1,11 @@
 // Batch normalisation with Keras's defaults (Ioffe and Szegedy 2015).
 #pragma once
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/layer_info.h"
 #include "model/named_tensors.h"
 #include "model/pass.h"
 
@@ -22,6 +27,7 @@ class BatchNorm {
   NamedTensors buffers() const {
     return {{"running_mean", running_mean_}, {"running_variance", running_variance_}, {"num_updates", num_updates_}};
   }
+  LayerInfo layer(const std::string& name, std::vector<int64_t> shape) const;
 
  private:
   at::Tensor weight_;            // γ (channels,)

@@ -1,49 +1,115 @@
 #include "model/conv_block.h"
 
+#include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
+#include "base/choices.h"
 #include "base/errors.h"
 #include "model/dropout.h"
 #include "model/init.h"
 
 namespace siamaudio {
+namespace {
+
+/// Kernels or pools of `size` positions, `stride` apart, that fit into `length`.
+int64_t num_windows(int64_t length, int64_t size, int64_t stride) {
+  return length < size ? 0 : (length - size) / stride + 1;
+}
+
+/// Zeros at both ends together with which `kernel` gives ceil(length / stride) positions.
+int64_t same_padding(int64_t length, int64_t kernel, int64_t stride) {
+  const int64_t num_positions = (length + stride - 1) / stride;
+  return std::max<int64_t>(0, (num_positions - 1) * stride + kernel - length);
+}
+
+MapShape convolved_shape(const ConvBlockOptions& options, const MapShape& input) {
+  const auto side = [&](int64_t length, int64_t kernel, int64_t stride) {
+    if (options.padding == Padding::kSame) length += same_padding(length, kernel, stride);
+    return num_windows(length, kernel, stride);
+  };
+  return {.channels = options.filters,
+          .height = side(input.height, options.kernel_size.height, options.stride.height),
+          .width = side(input.width, options.kernel_size.width, options.stride.width)};
+}
+
+void check(const Extent& extent, const std::string& name) {
+  if (extent.height < 1 || extent.width < 1) throw ParameterError(name, to_string(extent), "1 or more each way");
+}
+
+}  // namespace
+
+Padding parse_padding(const std::string& name) {
+  constexpr Choices<Padding, 2> kPaddings{{{"valid", Padding::kValid}, {"same", Padding::kSame}}};
+  return parse_choice("padding", name, kPaddings);
+}
+
+Pooling parse_pooling(const std::string& name) {
+  constexpr Choices<Pooling, 3> kPoolings{
+      {{"none", Pooling::kNone}, {"max", Pooling::kMax}, {"average", Pooling::kAverage}}};
+  return parse_choice("pooling", name, kPoolings);
+}
 
 void check(const ConvBlockOptions& options, const std::string& name) {
   if (options.filters < 1) throw ParameterError(name + ".filters", std::to_string(options.filters), "1 or more");
-  if (options.kernel_size < 1)
-    throw ParameterError(name + ".kernel_size", std::to_string(options.kernel_size), "1 or more");
-  if (options.pool_size < 1)
-    throw ParameterError(name + ".pool_size", std::to_string(options.pool_size), "1 (no pooling) or more");
-  if (!(options.dropout >= 0 && options.dropout < 1))
-    throw ParameterError(name + ".dropout", std::to_string(options.dropout), "a share from 0 up to 1, exclusive");
+  check(options.kernel_size, name + ".kernel_size");
+  check(options.stride, name + ".stride");
+  check(options.pool_size, name + ".pool_size");
+  check_dropout(options.dropout, name + ".dropout");
 }
 
-int64_t output_length(const ConvBlockOptions& options, int64_t length) {
-  const int64_t convolved = length - options.kernel_size + 1;
-  return convolved < options.pool_size ? 0 : convolved / options.pool_size;
+MapShape output_shape(const ConvBlockOptions& options, const MapShape& input) {
+  MapShape shape = convolved_shape(options, input);
+  if (options.pooling != Pooling::kNone) {
+    shape.height = num_windows(shape.height, options.pool_size.height, options.pool_size.height);
+    shape.width = num_windows(shape.width, options.pool_size.width, options.pool_size.width);
+  }
+  return shape;
 }
 
 ConvBlock::ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels, const at::Generator& generator)
     : options_(options),
-      weight_(
-          glorot_uniform({options.filters, num_input_channels, options.kernel_size, options.kernel_size}, generator)),
+      weight_(glorot_uniform(
+          {options.filters, num_input_channels, options.kernel_size.height, options.kernel_size.width}, generator)),
       bias_(at::zeros({options.filters})) {
   if (options.batch_norm) batch_norm_.emplace(options.filters);
 }
 
+at::Tensor ConvBlock::convolve(const at::Tensor& x) const {
+  const at::Tensor weight = weight_.contiguous(at::MemoryFormat::ChannelsLast);
+  const Extent& stride = options_.stride;
+  const auto convolution = [&](const at::Tensor& input, int64_t top, int64_t left) {
+    return at::conv2d(input, weight, bias_, {stride.height, stride.width}, {top, left});
+  };
+  if (options_.padding == Padding::kValid) return convolution(x, 0, 0);
+
+  const int64_t rows = same_padding(x.size(2), options_.kernel_size.height, stride.height);
+  const int64_t columns = same_padding(x.size(3), options_.kernel_size.width, stride.width);
+  const int64_t top = rows / 2;
+  const int64_t left = columns / 2;
+  if (rows == 2 * top && columns == 2 * left) return convolution(x, top, left);
+  return convolution(at::constant_pad_nd(x, {left, columns - left, top, rows - top}), 0, 0);
+}
+
 at::Tensor ConvBlock::forward(const at::Tensor& x, const Pass& pass) {
-  at::Tensor y = at::conv2d(x, weight_.contiguous(at::MemoryFormat::ChannelsLast), bias_);
+  at::Tensor y = convolve(x);
   poll_both_ways(y, pass);
   if (batch_norm_) {
     y = batch_norm_->forward(y, pass);
     poll_both_ways(y, pass);
   }
-  // ReLU after the pooling gives the same values (a maximum commutes with a rising function) on a quarter of them.
-  if (options_.pool_size > 1) y = at::max_pool2d(y, {options_.pool_size, options_.pool_size});
-  y = dropout(at::relu(y), options_.dropout, pass);
+  const Extent& size = options_.pool_size;
+  // A rising activation after the maximum gives the same values, on fewer of them.
+  const bool activates_last = options_.pooling == Pooling::kMax && is_rising(options_.activation);
+  if (!activates_last) y = activate(y, options_.activation);
+  if (options_.pooling == Pooling::kMax) y = at::max_pool2d(y, {size.height, size.width});
+  if (options_.pooling == Pooling::kAverage) y = at::avg_pool2d(y, {size.height, size.width});
+  if (activates_last) y = activate(y, options_.activation);
+  y = dropout(y, options_.dropout, pass);
   poll_both_ways(y, pass);
   return y;
 }
@@ -57,6 +123,24 @@ NamedTensors ConvBlock::parameters() const {
 NamedTensors ConvBlock::buffers() const {
   NamedTensors all;
   if (batch_norm_) append(all, "norm", batch_norm_->buffers());
+  return all;
+}
+
+std::vector<LayerInfo> ConvBlock::layers(const std::string& name, const MapShape& input) const {
+  const MapShape convolved = convolved_shape(options_, input);
+  const std::vector<int64_t> sides{convolved.channels, convolved.height, convolved.width};
+  std::vector<LayerInfo> all{{.name = name + ".conv",
+                              .kind = "conv",
+                              .output_shape = sides,
+                              .num_parameters = weight_.numel() + bias_.numel(),
+                              .flops = 2 * weight_.numel() * convolved.height * convolved.width}};
+  if (batch_norm_) all.push_back(batch_norm_->layer(name + ".norm", sides));
+  if (options_.pooling != Pooling::kNone) {
+    const MapShape pooled = output_shape(options_, input);
+    all.push_back({.name = name + ".pooling",
+                   .kind = options_.pooling == Pooling::kMax ? "max_pooling" : "average_pooling",
+                   .output_shape = {pooled.channels, pooled.height, pooled.width}});
+  }
   return all;
 }
 

@@ -1,29 +1,54 @@
-// One block of a convolutional encoder: convolution, batch normalisation, ReLU, max pooling, dropout.
+// One block of a convolutional encoder: convolution, batch normalisation, activation, pooling, dropout.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "model/activation.h"
 #include "model/batch_norm.h"
+#include "model/layer_info.h"
+#include "model/map_shape.h"
 #include "model/named_tensors.h"
 #include "model/pass.h"
 
 namespace siamaudio {
 
+enum class Padding {
+  kValid,  ///< none: a kernel's positions lie inside the map
+  kSame,   ///< Keras's: zeros around the map, so that ceil(length / stride) positions come out; an odd zero at the end
+};
+
+/// "valid" or "same". Throws ParameterError.
+Padding parse_padding(const std::string& name);
+
+enum class Pooling {
+  kNone,
+  kMax,
+  kAverage,
+};
+
+/// "none", "max" or "average". Throws ParameterError.
+Pooling parse_pooling(const std::string& name);
+
 struct ConvBlockOptions {
   int64_t filters = 64;
-  int64_t kernel_size = 5;  ///< positions in height and width; no padding ("valid")
+  Extent kernel_size{.height = 5, .width = 5};  ///< positions
+  Extent stride{.height = 1, .width = 1};       ///< positions from one kernel to the next
+  Padding padding = Padding::kValid;
   bool batch_norm = true;
-  int64_t pool_size = 2;  ///< side and stride of the max pooling; 1: none
-  double dropout = 0.25;  ///< share of the pooled activations set to zero in training
+  Activation activation = Activation::kRelu;
+  Pooling pooling = Pooling::kMax;
+  Extent pool_size{.height = 2, .width = 2};  ///< positions of a pool and from one to the next; a rest is left out
+  double dropout = 0.25;                      ///< share of the pooled activations set to zero in training
 };
 
 /// Throws ParameterError, its parameter name starting with `name`.
 void check(const ConvBlockOptions& options, const std::string& name);
 
-/// Side of the block's output map for an input map of side `length`; 0 or less where the input is too small.
-int64_t output_length(const ConvBlockOptions& options, int64_t length);
+/// Shape of the block's output; a side of 0 where the input is too small.
+MapShape output_shape(const ConvBlockOptions& options, const MapShape& input);
 
 class ConvBlock {
  public:
@@ -34,10 +59,14 @@ class ConvBlock {
 
   NamedTensors parameters() const;
   NamedTensors buffers() const;
+  std::vector<LayerInfo> layers(const std::string& name, const MapShape& input) const;
+  const ConvBlockOptions& options() const { return options_; }
 
  private:
+  at::Tensor convolve(const at::Tensor& x) const;
+
   ConvBlockOptions options_;
-  at::Tensor weight_;  // (filters, input channels, kernel, kernel)
+  at::Tensor weight_;  // (filters, input channels, kernel height, kernel width)
   at::Tensor bias_;    // (filters,)
   std::optional<BatchNorm> batch_norm_;
 };

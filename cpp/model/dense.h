@@ -1,27 +1,45 @@
-// A fully connected layer.
+// One fully connected layer of an encoder: weighted sums, batch normalisation, activation, dropout.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "model/activation.h"
+#include "model/batch_norm.h"
+#include "model/layer_info.h"
+#include "model/linear.h"
 #include "model/named_tensors.h"
+#include "model/pass.h"
 
 namespace siamaudio {
 
-/// y = x Wᵀ + b, Glorot-uniform weights, zero bias.
+struct DenseOptions {
+  int64_t units = 500;
+  bool batch_norm = true;
+  Activation activation = Activation::kSigmoid;
+  double dropout = 0.25;  ///< share of the outputs set to zero in training
+};
+
+/// Throws ParameterError, its parameter name starting with `name`.
+void check(const DenseOptions& options, const std::string& name);
+
 class Dense {
  public:
-  Dense(int64_t num_inputs, int64_t units, const at::Generator& generator);
+  Dense(const DenseOptions& options, int64_t num_inputs, const at::Generator& generator);
 
-  /// x: (..., inputs) -> (..., units).
-  at::Tensor forward(const at::Tensor& x) const;
+  /// x: (clips, inputs) -> (clips, units).
+  at::Tensor forward(const at::Tensor& x, const Pass& pass);
 
-  const at::Tensor& weight() const { return weight_; }  ///< (units, inputs)
-  const at::Tensor& bias() const { return bias_; }      ///< (units,)
-  NamedTensors parameters() const { return {{"weight", weight_}, {"bias", bias_}}; }
+  NamedTensors parameters() const;
+  NamedTensors buffers() const;
+  std::vector<LayerInfo> layers(const std::string& name) const;
 
  private:
-  at::Tensor weight_;
-  at::Tensor bias_;
+  DenseOptions options_;
+  Linear linear_;
+  std::optional<BatchNorm> norm_;
 };
 
 }  // namespace siamaudio

@@ -4,25 +4,40 @@
 #include <ATen/ops/cdist.h>
 #include <ATen/ops/matmul.h>
 
-#include "base/errors.h"
+#include "base/choices.h"
+#include "model/l2_normalize.h"
 
 namespace siamaudio {
 
 Distance parse_distance(const std::string& name) {
-  if (name == "absolute") return Distance::kAbsolute;
-  if (name == "squared") return Distance::kSquared;
-  throw ParameterError("distance", name, "'absolute' or 'squared'");
+  constexpr Choices<Distance, 5> kDistances{{{"absolute", Distance::kAbsolute},
+                                             {"squared", Distance::kSquared},
+                                             {"product", Distance::kProduct},
+                                             {"euclidean", Distance::kEuclidean},
+                                             {"cosine", Distance::kCosine}}};
+  return parse_choice("distance", name, kDistances);
 }
 
-at::Tensor element_distance(const at::Tensor& a, const at::Tensor& b, Distance distance) {
-  const at::Tensor difference = a - b;
-  return distance == Distance::kAbsolute ? difference.abs() : difference.square();
+at::Tensor embedding_distance(const at::Tensor& a, const at::Tensor& b, Distance distance) {
+  constexpr double kEpsilon = 1e-7;
+  switch (distance) {
+    case Distance::kAbsolute:
+      return (a - b).abs();
+    case Distance::kSquared:
+      return (a - b).square();
+    case Distance::kProduct:
+      return a * b;
+    case Distance::kEuclidean:
+      return (a - b).square().sum(-1).clamp_min(kEpsilon).sqrt();
+    case Distance::kCosine:
+      return 1 - (l2_normalize(a) * l2_normalize(b)).sum(-1);
+  }
+  return {};  // not reached
 }
 
 Metric parse_metric(const std::string& name) {
-  if (name == "cosine") return Metric::kCosine;
-  if (name == "euclidean") return Metric::kEuclidean;
-  throw ParameterError("metric", name, "'cosine' or 'euclidean'");
+  constexpr Choices<Metric, 2> kMetrics{{{"cosine", Metric::kCosine}, {"euclidean", Metric::kEuclidean}}};
+  return parse_choice("metric", name, kMetrics);
 }
 
 at::Tensor metric_similarity(const at::Tensor& a, const at::Tensor& b, Metric metric) {

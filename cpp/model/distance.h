@@ -7,17 +7,24 @@
 
 namespace siamaudio {
 
-/// Element by element, for a head that weighs the elements.
 enum class Distance {
+  // Element by element, for a head that weighs the elements
   kAbsolute,  ///< |a - b|
   kSquared,   ///< (a - b)²
+  kProduct,   ///< a b
+
+  // One number, 0 for equal embeddings
+  kEuclidean,  ///< |a - b|; Keras's sqrt(max(sum, 1e-7)), whose gradient is finite at 0
+  kCosine,     ///< 1 - cosine of the angle; 1 for a zero vector
 };
 
-/// "absolute" or "squared". Throws ParameterError.
+/// "absolute", "squared", "product", "euclidean" or "cosine". Throws ParameterError.
 Distance parse_distance(const std::string& name);
 
-/// a, b: broadcastable (..., dim) -> (..., dim).
-at::Tensor element_distance(const at::Tensor& a, const at::Tensor& b, Distance distance);
+inline bool is_scalar(Distance distance) { return distance == Distance::kEuclidean || distance == Distance::kCosine; }
+
+/// a, b: broadcastable (..., dim) -> (..., dim), or (...) where is_scalar(distance).
+at::Tensor embedding_distance(const at::Tensor& a, const at::Tensor& b, Distance distance);
 
 /// One number a pair, higher is more similar, without learning.
 enum class Metric {

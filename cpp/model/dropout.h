@@ -4,9 +4,17 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
 
+#include <string>
+
+#include "base/errors.h"
 #include "model/pass.h"
 
 namespace siamaudio {
+
+/// Throws ParameterError unless `rate` is one.
+inline void check_dropout(double rate, const std::string& name) {
+  if (!(rate >= 0 && rate < 1)) throw ParameterError(name, std::to_string(rate), "a share from 0 up to 1, exclusive");
+}
 
 /// Sets each element to zero with probability `rate` and divides the others by 1 - rate; the identity outside training.
 inline at::Tensor dropout(const at::Tensor& x, double rate, const Pass& pass) {

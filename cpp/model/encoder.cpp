@@ -1,81 +1,167 @@
 #include "model/encoder.h"
 
-#include <string>
+#include <ATen/ops/cat.h>
 
+#include "base/choices.h"
 #include "base/errors.h"
-#include "model/dropout.h"
+#include "model/l2_normalize.h"
 
 namespace siamaudio {
 namespace {
 
-std::string block_name(size_t index) { return "block" + std::to_string(index + 1); }
+constexpr Choices<MapPooling, 6> kMapPoolings{{{"flatten", MapPooling::kFlatten},
+                                               {"global_average", MapPooling::kGlobalAverage},
+                                               {"global_max", MapPooling::kGlobalMax},
+                                               {"global_average_max", MapPooling::kGlobalAverageMax},
+                                               {"frequency", MapPooling::kFrequency},
+                                               {"frequency_global", MapPooling::kFrequencyGlobal}}};
 
-std::vector<ConvBlock> make_blocks(const std::vector<ConvBlockOptions>& options, const at::Generator& generator) {
-  std::vector<ConvBlock> blocks;
-  int64_t num_channels = 1;
-  for (size_t i = 0; i < options.size(); ++i) {
-    check(options[i], block_name(i));
-    blocks.emplace_back(options[i], num_channels, generator);
-    num_channels = options[i].filters;
+std::string block_name(size_t index) { return "block" + std::to_string(index + 1); }
+std::string dense_name(size_t index) { return "dense" + std::to_string(index + 1); }
+
+/// Shapes before and after each block. Throws ParameterError where a block gets less than it needs.
+std::vector<MapShape> map_shapes(const std::vector<ConvBlockOptions>& blocks, const InputShape& input) {
+  std::vector<MapShape> shapes{input};
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const MapShape& before = shapes.back();
+    const MapShape after = output_shape(blocks[i], before);
+    if (after.height < 1 || after.width < 1)
+      throw ParameterError("encoder",
+                           std::to_string(blocks.size()) + " blocks on " + std::to_string(input.height) + " bands x " +
+                               std::to_string(input.width) + " frames",
+                           block_name(i) + " needs an input larger than the " + std::to_string(before.height) + " x " +
+                               std::to_string(before.width) +
+                               " that reaches it: fewer blocks, smaller kernels, or larger spectrograms");
+    shapes.push_back(after);
   }
-  return blocks;
+  return shapes;
 }
 
-/// Values that the last block's map holds for an input of this shape. Checks the options of the dense layer too, whose
-/// number of inputs this is.
-int64_t flattened_size(const EncoderOptions& options, const InputShape& input) {
-  if (options.embedding_size < 1)
-    throw ParameterError("embedding_size", std::to_string(options.embedding_size), "1 or more");
-  if (!(options.embedding_dropout >= 0 && options.embedding_dropout < 1))
-    throw ParameterError("embedding_dropout", std::to_string(options.embedding_dropout),
-                         "a share from 0 up to 1, exclusive");
-  InputShape shape = input;
-  for (size_t i = 0; i < options.blocks.size(); ++i) {
-    const InputShape output{.height = output_length(options.blocks[i], shape.height),
-                            .width = output_length(options.blocks[i], shape.width)};
-    if (output.height < 1 || output.width < 1)
-      throw ParameterError("encoder",
-                           std::to_string(options.blocks.size()) + " blocks on " + std::to_string(input.height) +
-                               " bands x " + std::to_string(input.width) + " frames",
-                           block_name(i) + " needs an input larger than the " + std::to_string(shape.height) + " x " +
-                               std::to_string(shape.width) +
-                               " that reaches it: fewer blocks, smaller kernels, or larger spectrograms");
-    shape = output;
+/// Checks everything that the layers are made from; returns the shape of the last block's map.
+MapShape check(const EncoderOptions& options, const InputShape& input) {
+  if (input.channels < 1 || input.height < 1 || input.width < 1)
+    throw ParameterError("input_shape",
+                         "(" + std::to_string(input.channels) + ", " + std::to_string(input.height) + ", " +
+                             std::to_string(input.width) + ")",
+                         "1 or more channels, bands and frames");
+  for (size_t i = 0; i < options.blocks.size(); ++i) check(options.blocks[i], block_name(i));
+  for (size_t i = 0; i < options.dense.size(); ++i) check(options.dense[i], dense_name(i));
+  return map_shapes(options.blocks, input).back();
+}
+
+int64_t pooled_size(MapPooling pooling, const MapShape& map) {
+  switch (pooling) {
+    case MapPooling::kFlatten:
+      return map.channels * map.height * map.width;
+    case MapPooling::kGlobalAverage:
+    case MapPooling::kGlobalMax:
+      return map.channels;
+    case MapPooling::kGlobalAverageMax:
+      return 2 * map.channels;
+    case MapPooling::kFrequency:
+      return map.channels * map.height;
+    case MapPooling::kFrequencyGlobal:
+      return map.channels * map.height + map.channels;
   }
-  return (options.blocks.empty() ? 1 : options.blocks.back().filters) * shape.height * shape.width;
+  return 0;  // not reached
+}
+
+/// map: (clips, channels, height, width) -> (clips, pooled_size).
+at::Tensor pool(const at::Tensor& map, MapPooling pooling) {
+  const auto average = [&] { return map.mean({2, 3}); };
+  const auto maximum = [&] { return map.amax({2, 3}); };
+  const auto frequency = [&] { return (map.mean(3) + map.amax(3)).flatten(1); };
+  constexpr double kPartLength = 4;
+  switch (pooling) {
+    case MapPooling::kFlatten:
+      return map.flatten(1);
+    case MapPooling::kGlobalAverage:
+      return average();
+    case MapPooling::kGlobalMax:
+      return maximum();
+    case MapPooling::kGlobalAverageMax:
+      return at::cat({average(), maximum()}, 1);
+    case MapPooling::kFrequency:
+      return frequency();
+    case MapPooling::kFrequencyGlobal:
+      return at::cat({l2_normalize(frequency()), l2_normalize(maximum())}, 1) * kPartLength;
+  }
+  return map;  // not reached
 }
 
 }  // namespace
 
+MapPooling parse_map_pooling(const std::string& name) { return parse_choice("pooling", name, kMapPoolings); }
+
+int64_t embedding_size(const EncoderOptions& options, const InputShape& input) {
+  const int64_t pooled = pooled_size(options.pooling, check(options, input));
+  return options.dense.empty() ? pooled : options.dense.back().units;
+}
+
 Encoder::Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator)
     : options_(options),
-      blocks_(make_blocks(options.blocks, generator)),
-      dense_(flattened_size(options, input), options.embedding_size, generator) {
-  if (options.input_batch_norm) input_norm_.emplace(1);
-  if (options.embedding_batch_norm) embedding_norm_.emplace(options.embedding_size);
+      input_(input),
+      map_(check(options, input)),
+      embedding_size_(siamaudio::embedding_size(options, input)) {
+  if (options.input_batch_norm) input_norm_.emplace(input.channels);
+  int64_t num_channels = input.channels;
+  for (const auto& block : options.blocks) {
+    blocks_.emplace_back(block, num_channels, generator);
+    num_channels = block.filters;
+  }
+  int64_t num_inputs = pooled_size(options.pooling, map_);
+  for (const auto& layer : options.dense) {
+    dense_.emplace_back(layer, num_inputs, generator);
+    num_inputs = layer.units;
+  }
+}
+
+void Encoder::check_input(at::IntArrayRef shape) const {
+  const bool has_channels = shape.size() == 4;
+  const bool is_flattened = options_.pooling == MapPooling::kFlatten;
+  const auto end = shape.size();
+  if ((has_channels ? shape[1] == input_.channels : end == 3 && input_.channels == 1) &&
+      shape[end - 2] == input_.height) {
+    if (shape[end - 1] == input_.width) return;
+    if (!is_flattened) {
+      map_shapes(options_.blocks, {.channels = input_.channels, .height = input_.height, .width = shape[end - 1]});
+      return;
+    }
+  }
+  std::string received = "shape (";
+  for (size_t i = 0; i < end; ++i) received += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  throw ParameterError(
+      "spectrograms", received + ")",
+      "(clips, " + (input_.channels == 1 ? "" : std::to_string(input_.channels) + ", ") +
+          std::to_string(input_.height) + ", " +
+          (is_flattened ? std::to_string(input_.width) + "): an encoder that flattens its last map takes one number of "
+                                                         "frames, one that pools it over time any"
+                        : "frames)"));
 }
 
 at::Tensor Encoder::forward(const at::Tensor& spectrograms, const Pass& pass) {
-  const int64_t num_clips = spectrograms.size(0);
-  const int64_t height = spectrograms.size(1);
-  const int64_t width = spectrograms.size(2);
-  at::Tensor x = spectrograms.unsqueeze(1);
+  check_input(spectrograms.sizes());
+  at::Tensor x = spectrograms.dim() == 3 ? spectrograms.unsqueeze(1) : spectrograms;
   if (input_norm_) x = input_norm_->forward(x, pass);
-  // With one channel both memory formats are the same bytes; the strides must say "channels last" for the
-  // convolutions to keep it.
-  x = x.as_strided({num_clips, 1, height, width}, {height * width, 1, width, 1});
+  if (x.size(1) == 1) {
+    // With one channel both memory formats are the same bytes; the strides must say "channels last" for the
+    // convolutions to keep it.
+    const int64_t width = x.size(3);
+    x = x.contiguous().as_strided(x.sizes(), {x.size(2) * width, 1, width, 1});
+  } else {
+    x = x.contiguous(at::MemoryFormat::ChannelsLast);
+  }
   for (auto& block : blocks_) x = block.forward(x, pass);
-  x = dense_.forward(x.flatten(1));
-  if (embedding_norm_) x = embedding_norm_->forward(x, pass);
-  return dropout(x.sigmoid(), options_.embedding_dropout, pass);
+  x = pool(x, options_.pooling);
+  for (auto& layer : dense_) x = layer.forward(x, pass);
+  return options_.l2_normalize ? l2_normalize(x) : x;
 }
 
 NamedTensors Encoder::parameters() const {
   NamedTensors all;
   if (input_norm_) append(all, "input_norm", input_norm_->parameters());
   for (size_t i = 0; i < blocks_.size(); ++i) append(all, block_name(i), blocks_[i].parameters());
-  append(all, "dense", dense_.parameters());
-  if (embedding_norm_) append(all, "embedding_norm", embedding_norm_->parameters());
+  for (size_t i = 0; i < dense_.size(); ++i) append(all, dense_name(i), dense_[i].parameters());
   return all;
 }
 
@@ -83,7 +169,22 @@ NamedTensors Encoder::buffers() const {
   NamedTensors all;
   if (input_norm_) append(all, "input_norm", input_norm_->buffers());
   for (size_t i = 0; i < blocks_.size(); ++i) append(all, block_name(i), blocks_[i].buffers());
-  if (embedding_norm_) append(all, "embedding_norm", embedding_norm_->buffers());
+  for (size_t i = 0; i < dense_.size(); ++i) append(all, dense_name(i), dense_[i].buffers());
+  return all;
+}
+
+std::vector<LayerInfo> Encoder::layers() const {
+  std::vector<LayerInfo> all;
+  const auto add = [&](std::vector<LayerInfo> layers) { all.insert(all.end(), layers.begin(), layers.end()); };
+  if (input_norm_) all.push_back(input_norm_->layer("input_norm", {input_.channels, input_.height, input_.width}));
+  const std::vector<MapShape> shapes = map_shapes(options_.blocks, input_);
+  for (size_t i = 0; i < blocks_.size(); ++i) add(blocks_[i].layers(block_name(i), shapes[i]));
+  all.push_back({.name = "pooling",
+                 .kind = choice_word(options_.pooling, kMapPoolings),
+                 .output_shape = {pooled_size(options_.pooling, map_)}});
+  for (size_t i = 0; i < dense_.size(); ++i) add(dense_[i].layers(dense_name(i)));
+  if (options_.l2_normalize)
+    all.push_back({.name = "l2_normalize", .kind = "l2_normalize", .output_shape = {embedding_size_}});
   return all;
 }
 

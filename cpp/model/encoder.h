@@ -3,48 +3,72 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "model/batch_norm.h"
 #include "model/conv_block.h"
 #include "model/dense.h"
+#include "model/layer_info.h"
+#include "model/map_shape.h"
 #include "model/named_tensors.h"
 #include "model/pass.h"
 
 namespace siamaudio {
 
-/// Honka 2019: batch norm on the input, blocks, flatten, dense layer, batch norm, sigmoid, dropout.
-struct EncoderOptions {
-  bool input_batch_norm = true;
-  std::vector<ConvBlockOptions> blocks{3};
-  int64_t embedding_size = 500;  ///< units of the dense layer
-  bool embedding_batch_norm = true;
-  double embedding_dropout = 0.25;
+/// How the last block's map (channels, height, width) becomes a vector. All but the first take maps of any width.
+enum class MapPooling {
+  kFlatten,           ///< every value: channels, then height, then width
+  kGlobalAverage,     ///< mean over height and width: channels
+  kGlobalMax,         ///< maximum over height and width: channels
+  kGlobalAverageMax,  ///< both of these, one after the other: 2 channels
+  kFrequency,         ///< mean over width + maximum over width: channels, then height
+  kFrequencyGlobal,   ///< kFrequency and kGlobalMax, each as a vector of length 4, one after the other
 };
 
-/// One channel of `height` bands and `width` frames.
-struct InputShape {
-  int64_t height = 0;
-  int64_t width = 0;
+/// "flatten", "global_average", "global_max", "global_average_max", "frequency" or "frequency_global". Throws
+/// ParameterError.
+MapPooling parse_map_pooling(const std::string& name);
+
+/// Default: Honka 2019. Batch norm on the input, blocks, flatten, dense layer, batch norm, sigmoid, dropout.
+struct EncoderOptions {
+  bool input_batch_norm = true;  ///< one mean and deviation for each channel
+  std::vector<ConvBlockOptions> blocks{3};
+  MapPooling pooling = MapPooling::kFlatten;
+  std::vector<DenseOptions> dense{1};  ///< the last one's output is the embedding; none: the pooled map is
+  bool l2_normalize = false;           ///< embeddings of length 1
 };
+
+/// Of a spectrogram: channels (1 for (clips, height, width) arrays), bands, frames.
+using InputShape = MapShape;
+
+/// Throws ParameterError, naming the block for which the input became too small.
+int64_t embedding_size(const EncoderOptions& options, const InputShape& input);
 
 class Encoder {
  public:
-  /// Throws ParameterError, naming the block for which the input became too small.
+  /// Throws as embedding_size does.
   Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator);
 
-  /// spectrograms: (clips, height, width) -> embeddings (clips, embedding_size) in [0, 1] outside training.
+  /// spectrograms: (clips, channels, height, width), or (clips, height, width) of one channel -> (clips, dim). The
+  /// width is free unless the map is flattened. Throws ParameterError for other shapes.
   at::Tensor forward(const at::Tensor& spectrograms, const Pass& pass);
 
-  NamedTensors parameters() const;  ///< what training changes
-  NamedTensors buffers() const;     ///< running statistics
+  int64_t embedding_size() const { return embedding_size_; }
+  NamedTensors parameters() const;        ///< what training changes
+  NamedTensors buffers() const;           ///< running statistics
+  std::vector<LayerInfo> layers() const;  ///< for an input of the constructor's shape
 
  private:
+  void check_input(at::IntArrayRef shape) const;
+
   EncoderOptions options_;
-  std::vector<ConvBlock> blocks_;
-  Dense dense_;
+  InputShape input_;
+  MapShape map_;  // of the last block
+  int64_t embedding_size_;
   std::optional<BatchNorm> input_norm_;
-  std::optional<BatchNorm> embedding_norm_;
+  std::vector<ConvBlock> blocks_;
+  std::vector<Dense> dense_;
 };
 
 }  // namespace siamaudio

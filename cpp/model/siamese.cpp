@@ -2,9 +2,11 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
+#include "base/choices.h"
 #include "base/errors.h"
 #include "model/init.h"
 
@@ -16,21 +18,53 @@ constexpr int64_t kSimilarityBlockValues = 4'194'304;  // elements of one block 
 
 }  // namespace
 
-Siamese::Siamese(const SiameseOptions& options, const InputShape& input, uint64_t seed)
-    : Siamese(options, input, make_generator(at::kCPU, seed)) {}
+Head parse_head(const std::string& name) {
+  constexpr Choices<Head, 2> kHeads{{{"dense", Head::kDense}, {"none", Head::kNone}}};
+  return parse_choice("head", name, kHeads);
+}
 
-Siamese::Siamese(const SiameseOptions& options, const InputShape& input, const at::Generator& generator)
+Siamese::Siamese(const SiameseOptions& options, const InputShape& input, uint64_t seed)
     : options_(options),
       input_(input),
-      encoder_(options.encoder, input, generator),
-      head_(options.encoder.embedding_size, 1, generator) {}
+      initial_weights_(make_generator(at::kCPU, seed)),
+      encoder_(options.encoder, input, initial_weights_) {
+  if (options.head == Head::kDense) {
+    head_.emplace(is_scalar(options.distance) ? 1 : embedding_size(), 1, initial_weights_);
+  } else if (!is_scalar(options.distance)) {
+    throw ParameterError("distance", "one for each element, without a head",
+                         "'euclidean' or 'cosine', or a dense head that weighs the elements");
+  }
+}
 
 at::Tensor Siamese::encode(const at::Tensor& spectrograms, const Pass& pass) {
   return encoder_.forward(spectrograms, pass);
 }
 
 at::Tensor Siamese::pair_logits(const at::Tensor& a, const at::Tensor& b) const {
-  return head_.forward(element_distance(a, b, options_.distance)).squeeze(-1);
+  if (!head_) throw ParameterError("head", "none", "'dense': only a dense head gives P(same class)");
+  const at::Tensor distance = embedding_distance(a, b, options_.distance);
+  return head_->forward(is_scalar(options_.distance) ? distance.unsqueeze(-1) : distance).squeeze(-1);
+}
+
+at::Tensor Siamese::pair_distances(const at::Tensor& a, const at::Tensor& b) const {
+  if (head_) throw ParameterError("head", "'dense'", "none: a dense head gives P(same class), not a distance");
+  return embedding_distance(a, b, options_.distance);
+}
+
+void Siamese::add_classifier(int64_t num_classes, ClassifierKind kind) {
+  if (num_classes < 1) throw ParameterError("num_classes", std::to_string(num_classes), "1 or more");
+  classifier_.emplace(embedding_size(), num_classes, kind, initial_weights_);
+  for (const auto& [name, tensor] : classifier_->parameters()) tensor.set_data(tensor.to(device_));
+}
+
+at::Tensor Siamese::classifier_logits(const at::Tensor& embeddings) const {
+  if (!classifier_) throw ParameterError("classifier", "none", "a network with a classification layer");
+  return classifier_->forward(embeddings);
+}
+
+void Siamese::add_memory(int64_t num_classes) {
+  if (num_classes < 1) throw ParameterError("num_classes", std::to_string(num_classes), "1 or more");
+  memory_ = at::zeros({num_classes, embedding_size()}, at::TensorOptions(at::kFloat).device(device_));
 }
 
 at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
@@ -40,36 +74,55 @@ at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
   const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll};
   for (int64_t start = 0; start < num_clips; start += kEmbedBlock) {
     const int64_t size = std::min(kEmbedBlock, num_clips - start);
-    const at::Tensor block = spectrograms.narrow(0, start, size).to(device());
-    embeddings.narrow(0, start, size).copy_(encode(block, pass));
+    const at::Tensor block = encode(spectrograms.narrow(0, start, size).to(device_), pass);
+    embeddings.narrow(0, start, size).copy_(calibration_ ? calibrate(block, *calibration_) : block);
   }
   return embeddings;
 }
 
 at::Tensor Siamese::similarity(const at::Tensor& a, const at::Tensor& b, const Poll& poll) const {
   const at::NoGradGuard no_grad;
-  const at::Tensor right = b.to(device()).unsqueeze(0);
+  const bool uses_head = head_ && !calibration_;
+  const bool is_cosine = calibration_ || options_.distance == Distance::kCosine;
+  const Metric metric = is_cosine ? Metric::kCosine : Metric::kEuclidean;
+  const at::Tensor right = uses_head ? b.to(device_) : b.to(device_, at::kDouble);
   at::Tensor similarities = at::empty({a.size(0), b.size(0)}, at::kFloat);
   const int64_t block_rows = std::max<int64_t>(1, kSimilarityBlockValues / std::max<int64_t>(1, b.numel()));
   for (int64_t start = 0; start < a.size(0); start += block_rows) {
     const int64_t rows = std::min(block_rows, a.size(0) - start);
-    const at::Tensor left = a.narrow(0, start, rows).to(device()).unsqueeze(1);
-    similarities.narrow(0, start, rows).copy_(pair_logits(left, right).sigmoid());
+    const at::Tensor left = a.narrow(0, start, rows).to(device_);
+    similarities.narrow(0, start, rows)
+        .copy_(uses_head ? pair_logits(left.unsqueeze(1), right.unsqueeze(0)).sigmoid()
+                         : metric_similarity(left, right, metric));
     if (poll) poll();
   }
   return similarities;
 }
 
+void Siamese::set_calibration(const Calibration& calibration) {
+  const int64_t dim = embedding_size();
+  if (calibration.mean.sizes() != at::IntArrayRef({dim}) || calibration.matrix.sizes() != at::IntArrayRef({dim, dim}))
+    throw ParameterError("calibration", "one for embeddings of another size",
+                         "a mean (" + std::to_string(dim) + ",) and a matrix (" + std::to_string(dim) + ", " +
+                             std::to_string(dim) + ")");
+  // Copies: the caller's memory may go.
+  calibration_ = {.mean = calibration.mean.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/true),
+                  .matrix = calibration.matrix.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/true)};
+}
+
 NamedTensors Siamese::parameters() const {
   NamedTensors all;
   append(all, "encoder", encoder_.parameters());
-  append(all, "head", head_.parameters());
+  if (head_) append(all, "head", head_->parameters());
+  if (classifier_) append(all, "classifier", classifier_->parameters());
   return all;
 }
 
 NamedTensors Siamese::weights() const {
   NamedTensors all = parameters();
   append(all, "encoder", encoder_.buffers());
+  if (memory_.defined()) all.emplace_back("memory", memory_);
+  if (calibration_) append(all, "calibration", {{"mean", calibration_->mean}, {"matrix", calibration_->matrix}});
   return all;
 }
 
@@ -92,15 +145,22 @@ void Siamese::set_weights(const NamedTensors& values) {
   }
 }
 
-at::Device Siamese::device() const { return head_.weight().device(); }
+std::vector<LayerInfo> Siamese::layers() const {
+  std::vector<LayerInfo> all = encoder_.layers();
+  for (LayerInfo& layer : all) layer.name = "encoder." + layer.name;
+  if (head_) all.push_back(head_->layer("head"));
+  if (classifier_) all.push_back(classifier_->layer("classifier"));
+  return all;
+}
 
 void Siamese::to(at::Device target) {
-  if (target == device()) return;
+  if (target == device_) return;
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : weights()) {
     if (tensor.scalar_type() == at::kLong) continue;  // counters stay on the CPU
     tensor.set_data(tensor.to(target));
   }
+  device_ = target;
 }
 
 }  // namespace siamaudio

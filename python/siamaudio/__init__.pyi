@@ -7,6 +7,7 @@ from .classification import ClassificationResult as ClassificationResult
 from .classification import classify_oneshot as classify_oneshot
 from .encoders import ConvBlock as ConvBlock
 from .encoders import ConvEncoder as ConvEncoder
+from .encoders import Dense as Dense
 from .errors import AudioError as AudioError
 from .errors import CheckpointError as CheckpointError
 from .errors import DatasetError as DatasetError

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from siamaudio.encoders import ConvEncoder
     from siamaudio.evaluation import OneShotResult
     from siamaudio.features import Features
     from siamaudio.log_mel import LogMel
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 _PNG_DPI = 120
+_ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "gelu": "GELU"}
 # Text stays text, in the reader's fonts; the salt makes ids the same each time.
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "siamaudio"}
 
@@ -98,7 +100,7 @@ def write_report(
     >>> classes = np.repeat(["a", "b", "c", "d"], 4)
     >>> features = sa.Features.from_arrays(rng.normal(size=(16, 12, 12)) + np.arange(16)[:, None, None] // 4, classes)
     >>> train, _, test = features.split_classes(2, 0, 2, seed=0)
-    >>> encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), embedding_size=8)
+    >>> encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), dense=(sa.Dense(units=8),))
     >>> net = sa.SiameseNetwork(encoder).fit(train, epochs=2, progress=False)
     >>> result = sa.evaluate_oneshot(net, test, ways=2)
     >>> sa.write_report("report.html", net, test, result).name
@@ -255,23 +257,9 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
     encoder, history = net.encoder, net.history_
     *_, bands, frames = net.input_shape_
     facts = [("input", f"spectrogram of {bands} bands × {frames} frames{_if(encoder.input_batch_norm, 'batch norm')}")]
-    for number, block in enumerate(encoder.blocks, start=1):
-        facts.append(
-            (
-                f"block {number}",
-                f"{block.filters} filters of {block.kernel_size} × {block.kernel_size}"
-                f"{_if(block.batch_norm, 'batch norm')}, ReLU"
-                f"{_if(block.pool_size > 1, f'max pooling {block.pool_size} × {block.pool_size}')}"
-                f"{_if(block.dropout > 0, f'dropout {block.dropout:g}')}",
-            )
-        )
     return [
         *facts,
-        (
-            "embedding",
-            f"{encoder.embedding_size} numbers{_if(encoder.embedding_batch_norm, 'batch norm')}, sigmoid"
-            f"{_if(encoder.embedding_dropout > 0, f'dropout {encoder.embedding_dropout:g}')}",
-        ),
+        *_encoder_facts(encoder),
         ("distance", net.distance),
         ("loss", {"bce": "binary cross-entropy", "mse": "mean squared error"}.get(net.loss, net.loss)),
         ("optimizer", f"Adam, learning rate {net.optimizer.learning_rate:g}, decay {net.optimizer.decay:g}"),
@@ -281,6 +269,39 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
         ("training time", f"{sum(history['seconds']):.1f} s"),
         ("made with", f"siamaudio {__version__}"),
     ]
+
+
+def _encoder_facts(encoder: ConvEncoder) -> list[tuple[str, str]]:
+    facts = [
+        (
+            f"block {number}",
+            f"{block.filters} filters of {_sides(block.kernel_size)}"
+            f"{_if(block.stride != (1, 1), f'stride {_sides(block.stride)}')}"
+            f"{_if(block.padding == 'same', 'same size')}"
+            f"{_if(block.batch_norm, 'batch norm')}"
+            f"{_if(block.activation != 'linear', _ACTIVATIONS.get(block.activation, block.activation))}"
+            f"{_if(block.pooling != 'none', f'{block.pooling} pooling {_sides(block.pool_size)}')}"
+            f"{_if(block.dropout > 0, f'dropout {block.dropout:g}')}",
+        )
+        for number, block in enumerate(encoder.blocks, start=1)
+    ]
+    if encoder.pooling != "flatten":
+        facts.append(("pooling", encoder.pooling.replace("_", " ")))
+    for number, layer in enumerate(encoder.dense, start=1):
+        facts.append(
+            (
+                "embedding" if number == len(encoder.dense) else f"dense layer {number}",
+                f"{layer.units} numbers{_if(layer.batch_norm, 'batch norm')}"
+                f"{_if(layer.activation != 'linear', _ACTIVATIONS.get(layer.activation, layer.activation))}"
+                f"{_if(layer.dropout > 0, f'dropout {layer.dropout:g}')}",
+            )
+        )
+    return [*facts, *([("embedding length", "1")] if encoder.l2_normalize else [])]
+
+
+def _sides(sides: int | tuple[int, int]) -> str:
+    height, width = sides if isinstance(sides, tuple) else (sides, sides)
+    return f"{height} × {width}"
 
 
 def _front_end_facts(front_end: LogMel | None) -> list[tuple[str, str]]:

@@ -33,18 +33,19 @@ class _Honka(torch.nn.Module):
             ]
             channels = block.filters
         self.blocks = torch.nn.Sequential(*layers)
+        units = encoder.dense[0].units
         size = self.blocks(torch.zeros(1, 1, *input_shape)).numel()
-        self.dense = torch.nn.Linear(size, encoder.embedding_size)
-        self.embedding_norm = torch.nn.BatchNorm1d(encoder.embedding_size, eps=1e-3)
-        self.head = torch.nn.Linear(encoder.embedding_size, 1)
+        self.dense = torch.nn.Linear(size, units)
+        self.embedding_norm = torch.nn.BatchNorm1d(units, eps=1e-3)
+        self.head = torch.nn.Linear(units, 1)
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         x = self.blocks(self.input_norm(x[:, None]))
         return torch.sigmoid(self.embedding_norm(self.dense(x.flatten(1))))
 
     def load(self, weights: dict[str, npt.NDArray[np.float32]], encoder: sa.ConvEncoder) -> None:
-        modules = {"encoder.input_norm": self.input_norm, "encoder.dense": self.dense,
-                   "encoder.embedding_norm": self.embedding_norm, "head": self.head}  # fmt: skip
+        modules = {"encoder.input_norm": self.input_norm, "encoder.dense1": self.dense,
+                   "encoder.dense1.norm": self.embedding_norm, "head": self.head}  # fmt: skip
         for index in range(len(encoder.blocks)):
             modules[f"encoder.block{index + 1}.conv"] = self.blocks[4 * index]
             modules[f"encoder.block{index + 1}.norm"] = self.blocks[4 * index + 1]
@@ -89,8 +90,7 @@ def test_one_training_step(pairing: str, loss: str, rng: np.random.Generator) ->
     """From the same weights on the same batch, dropout off: the same loss and the same weights after Adam's step."""
     encoder = sa.ConvEncoder(
         blocks=(sa.ConvBlock(filters=4, kernel_size=3, dropout=0), sa.ConvBlock(filters=8, kernel_size=3, dropout=0)),
-        embedding_size=16,
-        embedding_dropout=0,
+        dense=(sa.Dense(units=16, dropout=0),),
     )
     # Two clips of two classes are one batch, whatever the order: all six pairs, or the four of an epoch of Honka's.
     features = sa.Features.from_arrays(rng.standard_normal((4, 20, 24)), ["a", "a", "b", "b"])
