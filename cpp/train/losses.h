@@ -178,10 +178,10 @@ void check(const LossOptions& options);
 /// Its weight in the sum of losses.
 double loss_weight(const LossOptions& options);
 
-/// Whether all embeddings (clips, dim) of two or more different clips are the same one, so that nothing can be learned
-/// from them any more: none is farther from their mean than 1e-4 of the mean's length. That is a thousand times
-/// float32's rounding and a hundredth of the spread that an untrained network gives; a triplet loss then stands at its
-/// margin. Waits for the device.
+/// Whether the embeddings (clips, dim) of two or more different clips have become one, so that nothing can be learned
+/// from them any more: none is farther from their mean than 1e-4 of the mean's length. The cosines of any two are then 1
+/// to float32's precision, their squared distances below 1e-7 of their squared lengths; a triplet loss stands at its
+/// margin. False for a single clip, and where an embedding is not finite. Waits for the device.
 bool has_collapsed(const at::Tensor& embeddings);
 
 }  // namespace siamaudio

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "model/named_tensors.h"
@@ -29,7 +29,8 @@ class MovingAverage {
   void load_state(const NamedTensors& state);
 
  private:
-  NamedTensors weights_;
+  std::vector<std::string> names_;
+  std::vector<at::Tensor> weights_;
   std::vector<at::Tensor> averages_;
   at::Tensor num_updates_;
 };

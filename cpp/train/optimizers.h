@@ -62,8 +62,8 @@ class Optimizer {
  protected:
   explicit Optimizer(const NamedTensors& parameters);
 
-  /// `gradients` may be changed.
-  virtual void update(std::vector<at::Tensor>& gradients, double lr) = 0;
+  /// Changes the parameters, and may change `gradients`; no graph is recorded.
+  virtual void update(const std::vector<at::Tensor>& gradients, double lr) = 0;
 
   /// Zeros like the parameters, one each.
   std::vector<at::Tensor> make_slots() const;
@@ -72,8 +72,7 @@ class Optimizer {
   void append_slots(NamedTensors& state, const char* slot, const std::vector<at::Tensor>& tensors) const;
 
   std::vector<std::string> names_;
-  std::vector<at::Tensor> parameters_;  // as the network has them
-  std::vector<at::Tensor> values_;      // the same memory without the graph
+  std::vector<at::Tensor> parameters_;
 };
 
 /// Uses kind, the factors of that kind, and nothing of clip_norm, moving_average and schedule.

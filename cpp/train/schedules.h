@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "model/named_tensors.h"
@@ -31,7 +32,8 @@ struct ScheduleOptions {
 /// Throws ParameterError where a number is out of its range.
 void check(const ScheduleOptions& options);
 
-/// The rate of step `step` (from 0) of `total_steps`. For kReduceOnPlateau base_lr itself: Plateau knows the rest.
+/// The rate of step `step` (from 0) of `total_steps`. For kReduceOnPlateau base_lr itself: a Plateau's
+/// scale() comes on top.
 double scheduled_lr(const ScheduleOptions& options, double base_lr, int64_t step, int64_t total_steps);
 
 /// What kReduceOnPlateau multiplies the rate by. Keras's ReduceLROnPlateau with min_delta 0 and no cooldown.
@@ -40,11 +42,11 @@ class Plateau {
   explicit Plateau(const ScheduleOptions& options) : options_(options) {}
 
   /// After an epoch: the validation accuracy, or where there is none minus the loss; higher is better. NaN is never
-  /// better.
+  /// better. Other schedules are left alone.
   void observe(double value, double base_lr);
 
-  /// Of the next steps; base_lr before the first reduction. For other schedules always scheduled_lr's rate.
-  double lr(double base_lr) const;
+  /// What the rate of the next steps is multiplied by.
+  double scale() const { return scale_; }
 
   /// Numbers as 0-d float64 tensors on the CPU: "best", "num_worse", "scale".
   NamedTensors state() const;
@@ -52,11 +54,9 @@ class Plateau {
 
  private:
   ScheduleOptions options_;
-  double best_ = -kInfinity;
+  double best_ = -std::numeric_limits<double>::infinity();
   int64_t num_worse_ = 0;  // epochs since the best
   double scale_ = 1;
-
-  static constexpr double kInfinity = __builtin_huge_val();
 };
 
 }  // namespace siamaudio

@@ -32,10 +32,7 @@ void check(const FitOptions& options, const LabelledFeatures& train, const Label
   require(options.clips_per_class >= 2, "clips_per_class", options.clips_per_class, "2 or more");
   const auto is_positive = [](double value) { return value > 0 && std::isfinite(value); };
   require(is_positive(options.negative_ratio), "negative_ratio", options.negative_ratio, "a finite number above 0");
-  require(is_positive(options.optimizer.learning_rate), "learning_rate", options.optimizer.learning_rate,
-          "a finite number above 0");
-  require(options.optimizer.decay == 0 || is_positive(options.optimizer.decay), "learning_rate_decay",
-          options.optimizer.decay, "a finite number, 0 or more");
+  check(options.optimizer);
   require(options.validation_ways >= 2, "validation_ways", options.validation_ways, "2 or more");
   require(train.num_classes >= 2, "train", train.num_classes, "2 or more classes");
   if (validation)
@@ -106,7 +103,7 @@ class Trainer {
         pass_{.is_training = true, .dropout_generator = make_generator(device_, options.seed), .poll = listener.poll} {}
 
   /// Fills in all but the validation accuracy and the seconds.
-  EpochReport run_epoch(int64_t epoch, Adam& optimizer) {
+  EpochReport run_epoch(int64_t epoch, Optimizer& optimizer) {
     EpochReport report{.epoch = epoch,
                        .loss = 0,
                        .validation_accuracy = std::numeric_limits<double>::quiet_NaN(),
@@ -118,7 +115,9 @@ class Trainer {
       const PairBatch batch = make_batch();
       const at::Tensor loss = pair_loss(batch.logits, batch.is_same, batch.weights, options_.loss);
       loss.backward();
-      optimizer.step();
+      report.learning_rate =
+          scheduled_lr(options_.optimizer.schedule, options_.optimizer.lr, num_updates_++, options_.epochs * num_steps);
+      optimizer.step(report.learning_rate);
       const double value = loss.item<double>();
       if (!std::isfinite(value)) throw diverged("loss is", epoch);
       report.loss += (value - report.loss) / static_cast<double>(step + 1);
@@ -145,7 +144,6 @@ class Trainer {
             [&] { return two_sided(std::span(pairs).subspan(static_cast<size_t>(begin), static_cast<size_t>(size))); });
       }
     }
-    report.learning_rate = optimizer.learning_rate();
     // A last step may have broken the weights after its loss was still a number.
     for (const auto& [name, tensor] : network_.weights())
       if (!at::isfinite(tensor).all().item<bool>()) throw diverged("weights are", epoch);
@@ -173,11 +171,7 @@ class Trainer {
     const at::Tensor labels = labels_.index_select(0, index);
     const at::Tensor same = labels.index_select(0, left).eq(labels.index_select(0, right));
     const at::Tensor is_same = same.to(at::kFloat);
-    const at::Tensor num_same = is_same.sum().clamp_min(1);
-    const at::Tensor num_different = (1 - is_same).sum().clamp_min(1);
-    const double share_same = 1 / (1 + options_.negative_ratio);
-    const at::Tensor weights = is_same * (share_same / num_same) + (1 - is_same) * ((1 - share_same) / num_different);
-    return {logits, is_same, weights};
+    return {logits, is_same, balanced_pair_weights(is_same, options_.negative_ratio)};
   }
 
   PairBatch two_sided(std::span<const Pair> pairs) {
@@ -205,6 +199,7 @@ class Trainer {
   at::Tensor labels_;
   Random random_;
   Pass pass_;
+  int64_t num_updates_ = 0;
 };
 
 double validation_accuracy(Siamese& network, const LabelledFeatures& validation, const FitOptions& options,
@@ -228,9 +223,7 @@ int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatu
             const FitOptions& options, const FitListener& listener) {
   check(options, train, validation);
   const RequireGradients gradients(network.parameters());
-  std::vector<at::Tensor> parameters;
-  for (const auto& [name, parameter] : network.parameters()) parameters.push_back(parameter);
-  Adam optimizer(parameters, options.optimizer);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(options.optimizer, network.parameters());
   Trainer trainer(network, train, options, listener);
   Snapshot best(network.weights());
   int64_t best_epoch = -1;
@@ -239,7 +232,7 @@ int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatu
   try {
     for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
       const auto start = std::chrono::steady_clock::now();
-      EpochReport report = trainer.run_epoch(epoch, optimizer);
+      EpochReport report = trainer.run_epoch(epoch, *optimizer);
       if (validation) report.validation_accuracy = validation_accuracy(network, *validation, options, listener.poll);
       if (!validation || report.validation_accuracy > best_accuracy) {
         best_accuracy = report.validation_accuracy;

@@ -29,7 +29,7 @@ Pairing parse_pairing(const std::string& name);
 struct FitOptions {
   Pairing pairing = Pairing::kInBatch;
   PairLoss loss = PairLoss::kBinaryCrossEntropy;
-  AdamOptions optimizer;
+  OptimizerOptions optimizer;
   int64_t epochs = 40;
   int64_t patience = 10;        ///< epochs without a better validation accuracy before training stops; 0: never
   int64_t batch_size = 40;      ///< clips (in-batch) or pairs (two-sided)
