@@ -14,6 +14,10 @@ class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
 
+  /// One of many independent streams of a seed, as for the epochs of a training or the clips of a data set: the
+  /// SplitMix64 finaliser (Steele et al. 2014) spreads neighbouring seeds and streams apart.
+  Random(uint64_t seed, uint64_t stream) : engine_(mix(mix(seed) ^ stream)) {}
+
   /// Uniform in [0, bound), bound > 0. Numbers past the last whole multiple of bound are drawn again: no bias.
   int64_t below(int64_t bound) {
     const auto range = static_cast<uint64_t>(bound);
@@ -31,6 +35,13 @@ class Random {
   }
 
  private:
+  static constexpr uint64_t mix(uint64_t value) {
+    value += 0x9E3779B97F4A7C15U;
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9U;
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EBU;
+    return value ^ (value >> 31);
+  }
+
   std::mt19937_64 engine_;
 };
 
