@@ -128,23 +128,11 @@ class Trainer {
         listener_.on_step({.epoch = epoch, .step = step + 1, .num_steps = num_steps, .loss = report.loss});
     };
 
-    if (options_.pairing == Pairing::kInBatch) {
-      const auto batches =
-          balanced_batches(train_.labels, train_.num_classes, options_.batch_size, options_.clips_per_class, random_);
-      for (size_t step = 0; step < batches.size(); ++step)
-        run(static_cast<int64_t>(step), static_cast<int64_t>(batches.size()),
-            static_cast<int64_t>(batches[step].size()), [&] { return in_batch(batches[step]); });
-    } else {
-      const auto pairs = honka_pairs(train_.labels, train_.num_classes, options_.negative_ratio, random_);
-      const auto num_pairs = static_cast<int64_t>(pairs.size());
-      const int64_t num_steps = (num_pairs + options_.batch_size - 1) / options_.batch_size;
-      for (int64_t step = 0; step < num_steps; ++step) {
-        const int64_t begin = step * options_.batch_size;
-        const int64_t size = std::min(options_.batch_size, num_pairs - begin);
-        run(step, num_steps, 2 * size,
-            [&] { return two_sided(std::span(pairs).subspan(static_cast<size_t>(begin), static_cast<size_t>(size))); });
-      }
-    }
+    const auto batches = plan_epoch(sampler(), train_.labels, train_.num_classes, random_);
+    for (size_t step = 0; step < batches.size(); ++step)
+      run(static_cast<int64_t>(step), static_cast<int64_t>(batches.size()),
+          static_cast<int64_t>(batches[step].clips.size()),
+          [&] { return batches[step].num_sides == 1 ? in_batch(batches[step].clips) : two_sided(batches[step]); });
     report.learning_rate = optimizer.learning_rate();
     // A last step may have broken the weights after its loss was still a number.
     for (const auto& [name, tensor] : network_.weights())
@@ -156,6 +144,12 @@ class Trainer {
   static TrainingError diverged(const std::string& what, int64_t epoch) {
     return TrainingError("the " + what + " no longer finite (epoch " + std::to_string(epoch + 1) +
                          "): try a lower learning rate, and look for NaN or infinite values in the features");
+  }
+
+  SamplerOptions sampler() const {
+    if (options_.pairing == Pairing::kTwoSided)
+      return HonkaPairsOptions{.batch_size = options_.batch_size, .negative_ratio = options_.negative_ratio};
+    return BalancedOptions{.batch_size = options_.batch_size, .clips_per_class = options_.clips_per_class};
   }
 
   at::Tensor to_device(const std::vector<int64_t>& values) const { return at::tensor(values, at::kLong).to(device_); }
@@ -180,20 +174,17 @@ class Trainer {
     return {logits, is_same, weights};
   }
 
-  PairBatch two_sided(std::span<const Pair> pairs) {
-    std::vector<int64_t> left;
-    std::vector<int64_t> right;
+  PairBatch two_sided(const Batch& batch) {
+    const auto half = batch.clips.begin() + static_cast<int64_t>(batch.clips.size()) / 2;
+    const std::vector<int64_t> left(batch.clips.begin(), half);
+    const std::vector<int64_t> right(half, batch.clips.end());
     std::vector<float> same;
-    for (const Pair& pair : pairs) {
-      left.push_back(pair.left);
-      right.push_back(pair.right);
-      same.push_back(pair.is_same ? 1.0F : 0.0F);
-    }
+    for (const Pair& pair : batch.pairs) same.push_back(pair.is_same ? 1.0F : 0.0F);
     const at::Tensor left_embeddings = network_.encode(spectrograms_.index_select(0, to_device(left)), pass_);
     const at::Tensor right_embeddings = network_.encode(spectrograms_.index_select(0, to_device(right)), pass_);
     const at::Tensor is_same = at::tensor(same, at::kFloat).to(device_);
     return {network_.pair_logits(left_embeddings, right_embeddings), is_same,
-            at::full_like(is_same, 1 / static_cast<double>(pairs.size()))};
+            at::full_like(is_same, 1 / static_cast<double>(batch.pairs.size()))};
   }
 
   Siamese& network_;
