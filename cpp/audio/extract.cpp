@@ -18,23 +18,12 @@ namespace {
 
 constexpr int64_t kBlockFrames = 65536;  ///< samples decoded at once
 
-/// A generator of one clip's own: SplitMix64 spreads neighbouring seeds and positions apart.
-Random random_of_clip(uint64_t seed, int64_t position) {
-  const auto mix = [](uint64_t value) {
-    value += 0x9E3779B97F4A7C15U;
-    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9U;
-    value = (value ^ (value >> 27)) * 0x94D049BB133111EBU;
-    return value ^ (value >> 31);
-  };
-  return Random(mix(mix(seed) ^ static_cast<uint64_t>(position)));
-}
-
 /// Where the part begins, in samples of the file.
 int64_t crop_start(int64_t num_available, int64_t num_wanted, const FilesOptions& options, int64_t position) {
   const int64_t spare = std::max<int64_t>(0, num_available - num_wanted);
   if (options.crop == Crop::kStart) return 0;
   if (options.crop == Crop::kCenter) return spare / 2;
-  return random_of_clip(options.seed, position).below(spare + 1);
+  return Random(options.seed, static_cast<uint64_t>(position)).below(spare + 1);
 }
 
 AudioReader open_range(const std::string& path, double offset_seconds, double duration_seconds) {

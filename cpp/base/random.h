@@ -8,11 +8,26 @@
 
 namespace siamaudio {
 
+/// The seed of one of many independent streams of a seed, as for the epochs of a training or the steps of its dropout:
+/// the SplitMix64 finaliser (Steele et al. 2014) spreads neighbouring seeds and streams apart.
+constexpr uint64_t stream_seed(uint64_t seed, uint64_t stream) {
+  const auto mix = [](uint64_t value) {
+    value += 0x9E3779B97F4A7C15U;
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9U;
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EBU;
+    return value ^ (value >> 31);
+  };
+  return mix(mix(seed) ^ stream);
+}
+
 /// The standard library fixes the Mersenne Twister's output but not that of its distributions and shuffle, so the
 /// integers and permutations drawn from it are made here.
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
+
+  /// A stream of a seed.
+  Random(uint64_t seed, uint64_t stream) : Random(stream_seed(seed, stream)) {}
 
   /// Uniform in [0, bound), bound > 0. Numbers past the last whole multiple of bound are drawn again: no bias.
   int64_t below(int64_t bound) {

@@ -1,20 +1,81 @@
 #include "train/sampling.h"
 
-#include <algorithm>
-#include <cmath>
-#include <tuple>
+#include <string>
+
+#include "base/errors.h"
+#include "train/samplers.h"
 
 namespace siamaudio {
 namespace {
 
-std::vector<std::vector<int64_t>> clips_by_class(std::span<const int64_t> labels, int64_t num_classes) {
-  std::vector<std::vector<int64_t>> clips(static_cast<size_t>(num_classes));
-  for (size_t clip = 0; clip < labels.size(); ++clip)
-    clips[static_cast<size_t>(labels[clip])].push_back(static_cast<int64_t>(clip));
+ClassifiedClips classify(std::span<const int64_t> labels, int64_t num_classes) {
+  ClassifiedClips clips{.labels = labels,
+                        .by_class = std::vector<std::vector<int64_t>>(static_cast<size_t>(num_classes))};
+  for (size_t clip = 0; clip < labels.size(); ++clip) {
+    const int64_t label = labels[clip];
+    if (label < 0 || label >= num_classes)
+      throw ParameterError("labels", std::to_string(label), "0 to " + std::to_string(num_classes - 1));
+    clips.by_class[static_cast<size_t>(label)].push_back(static_cast<int64_t>(clip));
+  }
   return clips;
 }
 
-/// The first `count` of a random order of `candidates`, all where there are fewer.
+}  // namespace
+
+void check_sampler(const SamplerOptions& sampler, std::span<const int64_t> labels, int64_t num_classes) {
+  const ClassifiedClips clips = classify(labels, num_classes);
+  std::visit([&](const auto& options) { check(options, clips); }, sampler);
+}
+
+std::vector<Batch> plan_epoch(const SamplerOptions& sampler, std::span<const int64_t> labels, int64_t num_classes,
+                              Random& random) {
+  ClassifiedClips clips = classify(labels, num_classes);
+  return std::visit(
+      [&](const auto& options) {
+        check(options, clips);
+        return plan(options, std::move(clips), random);
+      },
+      sampler);
+}
+
+// ---- What the samplers share
+
+void require_pairs(const ClassifiedClips& clips) {
+  if (clips.num_classes() < 2)
+    throw TrainingError("training on pairs needs two classes or more, and there are " +
+                        std::to_string(clips.num_classes()));
+  const int64_t smallest = smallest_class(clips);
+  if (clips.by_class[static_cast<size_t>(smallest)].size() < 2)
+    throw TrainingError("training on pairs needs two clips or more of each class, and " +
+                        describe_class(clips, smallest));
+}
+
+void require_at_least(const char* name, int64_t value, int64_t least) {
+  if (value < least) throw ParameterError(name, std::to_string(value), std::to_string(least) + " or more");
+}
+
+void require_partners(int64_t num_positive, int64_t num_negative, const ClassifiedClips& clips) {
+  const int64_t smallest = smallest_class(clips);
+  const auto size = static_cast<int64_t>(clips.by_class[static_cast<size_t>(smallest)].size());
+  if (num_positive > size - 1)
+    throw ParameterError("num_positive", std::to_string(num_positive),
+                         "1 to " + std::to_string(size - 1) + ", as " + describe_class(clips, smallest));
+  if (num_negative > clips.num_classes() - 1)
+    throw ParameterError("num_negative", std::to_string(num_negative),
+                         "1 to " + std::to_string(clips.num_classes() - 1) + ", as there are " +
+                             std::to_string(clips.num_classes()) + " classes");
+}
+
+int64_t smallest_class(const ClassifiedClips& clips) {
+  return std::ranges::min_element(clips.by_class, {}, [](const auto& members) { return members.size(); }) -
+         clips.by_class.begin();
+}
+
+std::string describe_class(const ClassifiedClips& clips, int64_t label) {
+  const size_t size = clips.by_class[static_cast<size_t>(label)].size();
+  return "class " + std::to_string(label) + " has " + std::to_string(size) + (size == 1 ? " clip" : " clips");
+}
+
 void keep_random(std::vector<int64_t>& candidates, int64_t count, Random& random) {
   count = std::min(count, static_cast<int64_t>(candidates.size()));
   for (int64_t i = 0; i < count; ++i)
@@ -23,79 +84,36 @@ void keep_random(std::vector<int64_t>& candidates, int64_t count, Random& random
   candidates.resize(static_cast<size_t>(count));
 }
 
-}  // namespace
-
-std::vector<Pair> honka_pairs(std::span<const int64_t> labels, int64_t num_classes, double negative_ratio,
-                              Random& random) {
-  auto by_class = clips_by_class(labels, num_classes);
+std::vector<int64_t> one_of_other_classes(const ClassifiedClips& clips, int64_t label, int64_t count, Random& random) {
+  std::vector<int64_t> classes;
+  for (int64_t other = 0; other < clips.num_classes(); ++other)
+    if (other != label) classes.push_back(other);
+  keep_random(classes, count, random);
   std::vector<int64_t> drawn;
-  std::vector<int64_t> num_positives;  // of each class's clips
-  for (auto& clips : by_class) {
-    random.shuffle(clips);
-    const auto size = static_cast<int64_t>(clips.size());
-    num_positives.push_back(size / 2);
-    drawn.insert(drawn.end(), clips.begin(), clips.begin() + (size - size / 2));
+  for (const int64_t other : classes) {
+    const auto& members = clips.by_class[static_cast<size_t>(other)];
+    drawn.push_back(members[static_cast<size_t>(random.below(static_cast<int64_t>(members.size())))]);
   }
-  random.shuffle(drawn);
-
-  std::vector<bool> has_left(labels.size(), false);
-  std::vector<Pair> pairs;
-  std::vector<int64_t> same;
-  std::vector<int64_t> other;
-  for (const int64_t clip : drawn) {
-    const int64_t label = labels[static_cast<size_t>(clip)];
-    same.clear();
-    other.clear();
-    for (size_t candidate = 0; candidate < labels.size(); ++candidate) {
-      if (has_left[candidate] || static_cast<int64_t>(candidate) == clip) continue;
-      (labels[candidate] == label ? same : other).push_back(static_cast<int64_t>(candidate));
-    }
-    const int64_t count = num_positives[static_cast<size_t>(label)];
-    keep_random(same, count, random);
-    keep_random(other, std::llround(negative_ratio * static_cast<double>(count)), random);
-    for (const int64_t partner : same) pairs.push_back({clip, partner, true});
-    for (const int64_t partner : other) pairs.push_back({clip, partner, false});
-    has_left[static_cast<size_t>(clip)] = true;
-  }
-  random.shuffle(pairs);
-  return pairs;
+  return drawn;
 }
 
-std::vector<std::vector<int64_t>> balanced_batches(std::span<const int64_t> labels, int64_t num_classes,
-                                                   int64_t batch_size, int64_t clips_per_class, Random& random) {
-  const auto num_clips = static_cast<int64_t>(labels.size());
-  const int64_t num_batches = std::max<int64_t>(1, (num_clips + batch_size / 2) / batch_size);
-  // Two classes a batch at least, or there would be no pairs of different ones.
-  const int64_t largest_group = std::max<int64_t>(2, batch_size / 2);
-  const int64_t group_size =
-      std::clamp((batch_size + num_classes - 1) / num_classes, std::min(clips_per_class, largest_group), largest_group);
+Batch two_sided(std::span<const ClipPair> pairs) {
+  const auto count = static_cast<int64_t>(pairs.size());
+  Batch batch{.clips = {}, .num_sides = 2, .pairs = {}, .triplets = {}};
+  for (const ClipPair& pair : pairs) batch.clips.push_back(pair.left);
+  for (const ClipPair& pair : pairs) batch.clips.push_back(pair.right);
+  for (int64_t i = 0; i < count; ++i) batch.pairs.push_back({i, count + i, pairs[static_cast<size_t>(i)].is_same});
+  return batch;
+}
 
-  auto by_class = clips_by_class(labels, num_classes);
-  random.shuffle(by_class);
-  std::vector<std::vector<int64_t>> batches(static_cast<size_t>(num_batches));
-  std::vector<int64_t> order(static_cast<size_t>(num_batches));
-  for (int64_t i = 0; i < num_batches; ++i) order[static_cast<size_t>(i)] = i;
-
-  for (auto& clips : by_class) {
-    random.shuffle(clips);
-    std::vector<bool> holds_class(static_cast<size_t>(num_batches), false);
-    const auto size = static_cast<int64_t>(clips.size());
-    for (int64_t begin = 0, end = 0; begin < size; begin = end) {
-      end = std::min(begin + group_size, size);
-      if (size - end == 1) end = size;  // no clip is left without a partner
-      random.shuffle(order);
-      const int64_t target = *std::ranges::min_element(order, {}, [&](int64_t batch) {
-        return std::tuple(static_cast<bool>(holds_class[static_cast<size_t>(batch)]),
-                          batches[static_cast<size_t>(batch)].size());
-      });
-      auto& batch = batches[static_cast<size_t>(target)];
-      batch.insert(batch.end(), clips.begin() + begin, clips.begin() + end);
-      holds_class[static_cast<size_t>(target)] = true;
-    }
-  }
-  std::erase_if(batches, [](const auto& batch) { return batch.empty(); });
-  random.shuffle(batches);
-  return batches;
+Batch three_sided(std::span<const ClipTriplet> triplets) {
+  const auto count = static_cast<int64_t>(triplets.size());
+  Batch batch{.clips = {}, .num_sides = 3, .pairs = {}, .triplets = {}};
+  for (const ClipTriplet& triplet : triplets) batch.clips.push_back(triplet.anchor);
+  for (const ClipTriplet& triplet : triplets) batch.clips.push_back(triplet.positive);
+  for (const ClipTriplet& triplet : triplets) batch.clips.push_back(triplet.negative);
+  for (int64_t i = 0; i < count; ++i) batch.triplets.push_back({i, count + i, 2 * count + i});
+  return batch;
 }
 
 }  // namespace siamaudio

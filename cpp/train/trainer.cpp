@@ -268,8 +268,7 @@ class Trainer {
   /// Of the next step.
   double lr() const {
     const OptimizerOptions& optimizer = options_.optimizer;
-    if (optimizer.schedule.kind == ScheduleKind::kReduceOnPlateau) return plateau_.lr(optimizer.lr);
-    return scheduled_lr(optimizer.schedule, optimizer.lr, progress_.total_steps, planned_steps_);
+    return scheduled_lr(optimizer.schedule, optimizer.lr, progress_.total_steps, planned_steps_) * plateau_.scale();
   }
 
   void checkpoint() {
@@ -315,6 +314,8 @@ class Trainer {
 
 int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
             const FitOptions& options, const FitListener& listener, const TrainingState* state) {
+  const std::optional<ClassifierKind> kind = classifier_kind(options.losses);
+  if (kind && !network.classifier()) network.add_classifier(train.num_classes, *kind);
   check(options, train, validation, network);
   Trainer trainer(network, train, validation, options, listener);
   if (state) trainer.load(*state);

@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <set>
 #include <vector>
 
 namespace siamaudio {
@@ -72,6 +73,19 @@ TEST(Random, RepeatsItselfFromTheSameSeedOnly) {
     num_equal += draw == c.below(1 << 20) ? 1 : 0;
   }
   EXPECT_LT(num_equal, 3);
+}
+
+TEST(Random, HasStreamsThatDiffer) {
+  std::set<int64_t> first_draws;
+  for (uint64_t seed = 0; seed < 30; ++seed)
+    for (uint64_t stream = 0; stream < 30; ++stream) {
+      Random random(seed, stream);
+      Random again(seed, stream);
+      const int64_t draw = random.below(int64_t{1} << 62);
+      EXPECT_EQ(draw, again.below(int64_t{1} << 62));
+      first_draws.insert(draw);
+    }
+  EXPECT_EQ(first_draws.size(), 900U);  // seed and stream do not stand for one another either
 }
 
 TEST(Random, ShufflesIntoPermutations) {
