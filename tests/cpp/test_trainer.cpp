@@ -38,8 +38,7 @@ LabelledFeatures patterns(int64_t num_classes, int64_t clips_per_class, uint64_t
 
 Siamese small_network(uint64_t seed = 1) {
   return {{.encoder = {.blocks = {{.filters = 4, .kernel_size = 3, .dropout = 0.1}},
-                       .embedding_size = 16,
-                       .embedding_dropout = 0.1}},
+                       .dense = {{.units = 16, .dropout = 0.1}}}},
           kInput,
           seed};
 }
@@ -48,9 +47,7 @@ Siamese small_network(uint64_t seed = 1) {
 Siamese plain_network(uint64_t seed = 1) {
   return {{.encoder = {.input_batch_norm = false,
                        .blocks = {{.filters = 4, .kernel_size = 3, .batch_norm = false, .dropout = 0}},
-                       .embedding_size = 8,
-                       .embedding_batch_norm = false,
-                       .embedding_dropout = 0}},
+                       .dense = {{.units = 8, .batch_norm = false, .dropout = 0}}}},
           kInput,
           seed};
 }
