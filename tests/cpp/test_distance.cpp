@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "expect.h"
@@ -44,14 +46,52 @@ std::vector<double> naive_similarity(const at::Tensor& a, const at::Tensor& b, M
 TEST(Distance, IsTakenElementByElement) {
   const at::Tensor a = make_tensor({1, -2, 0.5F}, {3});
   const at::Tensor b = make_tensor({3, -2, -1}, {3});
-  EXPECT_EQ(values(element_distance(a, b, Distance::kAbsolute)), (std::vector<double>{2, 0, 1.5}));
-  EXPECT_EQ(values(element_distance(a, b, Distance::kSquared)), (std::vector<double>{4, 0, 2.25}));
+  EXPECT_EQ(values(embedding_distance(a, b, Distance::kAbsolute)), (std::vector<double>{2, 0, 1.5}));
+  EXPECT_EQ(values(embedding_distance(a, b, Distance::kSquared)), (std::vector<double>{4, 0, 2.25}));
+  EXPECT_EQ(values(embedding_distance(a, b, Distance::kProduct)), (std::vector<double>{3, 4, -0.5}));
+}
+
+TEST(Distance, OrAsOneNumberAPair) {
+  const at::Tensor a = noise_tensor({6, 9}, 3);
+  const at::Tensor b = noise_tensor({6, 9}, 4);
+  for (const auto& [distance, metric] :
+       {std::pair{Distance::kEuclidean, Metric::kEuclidean}, std::pair{Distance::kCosine, Metric::kCosine}}) {
+    const at::Tensor grid = embedding_distance(a.unsqueeze(1), b.unsqueeze(0), distance);
+    ASSERT_EQ(grid.sizes(), at::IntArrayRef({6, 6}));
+    auto expected = naive_similarity(a, b, metric);
+    for (double& value : expected) value = (metric == Metric::kCosine ? 1 : 0) - value;
+    expect_close(values(grid), expected, 1e-6);
+    EXPECT_GE(embedding_distance(a, a, distance).min().item<float>(), -1e-6);
+  }
+}
+
+TEST(Distance, HasFiniteGradientsWhereEmbeddingsAreEqualOrZero) {
+  for (const Distance distance : {Distance::kEuclidean, Distance::kCosine}) {
+    for (const bool is_zero : {false, true}) {
+      const at::Tensor a = (is_zero ? noise_tensor({3, 4}, 5) * 0 : noise_tensor({3, 4}, 5)).requires_grad_(true);
+      const at::Tensor result = embedding_distance(a, a.detach(), distance);
+      // Keras's floor of 1e-7 under the root; a zero vector has no angle.
+      const double expected = distance == Distance::kEuclidean ? std::sqrt(1e-7) : is_zero ? 1 : 0;
+      expect_close(values(result), std::vector<double>(3, expected), 1e-6);
+      result.sum().backward();
+      for (const double slope : values(a.grad())) EXPECT_LT(std::abs(slope), 1e-6);
+    }
+  }
 }
 
 TEST(Distance, IsParsed) {
   EXPECT_EQ(parse_distance("absolute"), Distance::kAbsolute);
   EXPECT_EQ(parse_distance("squared"), Distance::kSquared);
-  EXPECT_EQ(rejected_parameter([] { parse_distance("cosine"); }), "distance");
+  EXPECT_EQ(parse_distance("product"), Distance::kProduct);
+  EXPECT_EQ(parse_distance("euclidean"), Distance::kEuclidean);
+  EXPECT_EQ(parse_distance("cosine"), Distance::kCosine);
+  try {
+    parse_distance("manhattan");
+    FAIL() << "no error";
+  } catch (const ParameterError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "distance: got manhattan; accepted: 'absolute', 'squared', 'product', 'euclidean' or 'cosine'");
+  }
   EXPECT_EQ(parse_metric("cosine"), Metric::kCosine);
   EXPECT_EQ(parse_metric("euclidean"), Metric::kEuclidean);
   EXPECT_EQ(rejected_parameter([] { parse_metric("squared"); }), "metric");

@@ -18,7 +18,7 @@ namespace {
 constexpr InputShape kInput{.height = 12, .width = 10};
 
 SiameseOptions small_options(Distance distance = Distance::kSquared, int64_t embedding_size = 8) {
-  return {.encoder = {.blocks = {{.filters = 4, .kernel_size = 3}}, .embedding_size = embedding_size},
+  return {.encoder = {.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {{.units = embedding_size}}},
           .distance = distance};
 }
 
@@ -54,6 +54,47 @@ TEST(Siamese, SimilarityIsTheSigmoidOfTheHeadOnTheDistance) {
     expect_close(values(similarity), naive_similarity(network, a, b, distance), 1e-6);  // float32 probabilities
     expect_close(values(network.similarity(b, a, {}).t()), values(similarity), 1e-6, "exchanged");
   }
+}
+
+/// Without a head.
+Siamese metric_network(Distance distance, uint64_t seed = 1) {
+  SiameseOptions options = small_options(distance);
+  options.head = Head::kNone;
+  return {options, kInput, seed};
+}
+
+TEST(Siamese, WithoutAHeadSimilarityIsTheMetric) {
+  const at::Tensor a = noise_tensor({7, 8}, 2);
+  const at::Tensor b = noise_tensor({5, 8}, 3);
+  const Siamese cosine = metric_network(Distance::kCosine);
+  EXPECT_FALSE(cosine.has_head());
+  EXPECT_TRUE(at::equal(cosine.similarity(a, b, {}), metric_similarity(a, b, Metric::kCosine)));
+  const Siamese euclidean = metric_network(Distance::kEuclidean);
+  EXPECT_TRUE(at::equal(euclidean.similarity(a, b, {}), metric_similarity(a, b, Metric::kEuclidean)));
+  expect_close(values(euclidean.pair_distances(a.narrow(0, 0, 5), b)),
+               values(euclidean.similarity(a, b, {}).diagonal().neg()), 1e-6);
+  for (const auto& [name, tensor] : cosine.weights()) EXPECT_FALSE(name.starts_with("head"));
+  EXPECT_EQ(rejected_parameter([&] { cosine.pair_logits(a, a); }), "head");
+  EXPECT_EQ(rejected_parameter([&] { Siamese(small_options(), kInput, 1).pair_distances(a, a); }), "head");
+}
+
+TEST(Siamese, AHeadCanWeighAScalarDistance) {
+  const Siamese network(small_options(Distance::kEuclidean), kInput, 1);
+  const at::Tensor a = noise_tensor({7, 8}, 2);
+  const at::Tensor b = noise_tensor({7, 8}, 3);
+  const double weight = named(network.parameters(), "head.weight").item<double>();  // (1, 1)
+  auto expected = values(embedding_distance(a, b, Distance::kEuclidean));
+  for (double& value : expected) value *= weight;
+  expect_close(values(network.pair_logits(a, b)), expected, 1e-6);
+  EXPECT_EQ(network.similarity(a, b, {}).sizes(), at::IntArrayRef({7, 7}));
+}
+
+TEST(Siamese, WithoutAHeadTheDistanceIsOneNumber) {
+  for (const Distance distance : {Distance::kAbsolute, Distance::kSquared, Distance::kProduct})
+    EXPECT_EQ(rejected_parameter([&] { metric_network(distance); }), "distance");
+  EXPECT_EQ(parse_head("dense"), Head::kDense);
+  EXPECT_EQ(parse_head("none"), Head::kNone);
+  EXPECT_EQ(rejected_parameter([] { parse_head("linear"); }), "head");
 }
 
 TEST(Siamese, SimilarityInBlocksIsComplete) {
@@ -124,10 +165,10 @@ TEST(Siamese, NamesItsWeightsByTheirPlace) {
                                           "encoder.block1.conv.bias",
                                           "encoder.block1.norm.weight",
                                           "encoder.block1.norm.bias",
-                                          "encoder.dense.weight",
-                                          "encoder.dense.bias",
-                                          "encoder.embedding_norm.weight",
-                                          "encoder.embedding_norm.bias",
+                                          "encoder.dense1.weight",
+                                          "encoder.dense1.bias",
+                                          "encoder.dense1.norm.weight",
+                                          "encoder.dense1.norm.bias",
                                           "head.weight",
                                           "head.bias",
                                           "encoder.input_norm.running_mean",
@@ -136,11 +177,87 @@ TEST(Siamese, NamesItsWeightsByTheirPlace) {
                                           "encoder.block1.norm.running_mean",
                                           "encoder.block1.norm.running_variance",
                                           "encoder.block1.norm.num_updates",
-                                          "encoder.embedding_norm.running_mean",
-                                          "encoder.embedding_norm.running_variance",
-                                          "encoder.embedding_norm.num_updates"};
+                                          "encoder.dense1.norm.running_mean",
+                                          "encoder.dense1.norm.running_variance",
+                                          "encoder.dense1.norm.num_updates"};
   EXPECT_EQ(names, expected);
   EXPECT_EQ(network.parameters().size(), 12U);
+}
+
+TEST(Siamese, HoldsAClassifierAndAMemory) {
+  Siamese network(small_options(), kInput, 1);
+  const at::Tensor embeddings = noise_tensor({3, 8}, 2);
+  EXPECT_EQ(rejected_parameter([&] { network.classifier_logits(embeddings); }), "classifier");
+  EXPECT_FALSE(network.memory().defined());
+  const NamedTensors before = copies(network.weights());
+
+  network.add_classifier(5, ClassifierKind::kLinear);
+  network.add_memory(5);
+  EXPECT_EQ(network.parameters().size(), 14U);
+  EXPECT_EQ(network.weights().size(), before.size() + 3);
+  EXPECT_EQ(named(network.parameters(), "classifier.weight").sizes(), at::IntArrayRef({5, 8}));
+  EXPECT_EQ(named(network.parameters(), "classifier.bias").sizes(), at::IntArrayRef({5}));
+  EXPECT_EQ(named(network.weights(), "memory").sizes(), at::IntArrayRef({5, 8}));
+  EXPECT_EQ(network.memory().abs().max().item<float>(), 0);
+  EXPECT_EQ(network.classifier_logits(embeddings).sizes(), at::IntArrayRef({3, 5}));
+  for (const auto& [name, tensor] : before) EXPECT_TRUE(at::equal(named(network.weights(), name), tensor)) << name;
+
+  // The same seed gives the same classifier, and another one when it is made anew.
+  Siamese twin(small_options(), kInput, 1);
+  twin.add_classifier(5, ClassifierKind::kLinear);
+  const at::Tensor first = named(twin.parameters(), "classifier.weight");
+  EXPECT_TRUE(at::equal(named(network.parameters(), "classifier.weight"), first));
+  twin.add_classifier(5, ClassifierKind::kCosine);
+  EXPECT_FALSE(at::equal(named(twin.parameters(), "classifier.weight"), first));
+  EXPECT_EQ(twin.parameters().size(), 13U);
+  EXPECT_EQ(rejected_parameter([&] { twin.add_classifier(0, ClassifierKind::kLinear); }), "num_classes");
+  EXPECT_EQ(rejected_parameter([&] { twin.add_memory(0); }), "num_classes");
+}
+
+TEST(Siamese, CalibratesWhatItEmbedsButNotWhatItEncodes) {
+  for (const Distance distance : {Distance::kSquared, Distance::kEuclidean}) {
+    Siamese network(small_options(distance), kInput, 1);
+    const at::Tensor clips = noise_tensor({5, 12, 10}, 2);
+    const at::Tensor plain = network.embed(clips, {});
+    const at::Tensor mean = noise_tensor({8}, 3);
+    const at::Tensor matrix = noise_tensor({8, 8}, 4);
+    network.set_calibration({.mean = mean, .matrix = matrix});
+    EXPECT_TRUE(network.is_calibrated());
+    EXPECT_TRUE(at::equal(network.encode(clips, {}), plain));
+    const at::Tensor calibrated = network.embed(clips, {});
+    expect_close(values(calibrated), values(calibrate(plain, {.mean = mean, .matrix = matrix})), 1e-6);
+    EXPECT_TRUE(at::equal(network.similarity(calibrated, calibrated, {}),
+                          metric_similarity(calibrated, calibrated, Metric::kCosine)));
+
+    EXPECT_TRUE(at::equal(named(network.weights(), "calibration.mean"), mean));
+    EXPECT_TRUE(at::equal(named(network.weights(), "calibration.matrix"), matrix));
+    mean.fill_(42);  // the caller's memory is his own
+    EXPECT_TRUE(at::equal(network.embed(clips, {}), calibrated));
+    EXPECT_EQ(rejected_parameter([&] { network.set_calibration({.mean = mean, .matrix = matrix.narrow(0, 0, 7)}); }),
+              "calibration");
+    EXPECT_EQ(rejected_parameter([&] { network.set_calibration({.mean = matrix, .matrix = matrix}); }), "calibration");
+
+    network.clear_calibration();
+    EXPECT_TRUE(at::equal(network.embed(clips, {}), plain));
+    EXPECT_EQ(network.weights().size(), 21U);
+  }
+}
+
+TEST(Siamese, ListsAllItsLayers) {
+  Siamese network(small_options(), kInput, 1);
+  network.add_classifier(3, ClassifierKind::kCosine);
+  int64_t num_parameters = 0;
+  std::vector<std::string> names;
+  for (const LayerInfo& layer : network.layers()) {
+    names.push_back(layer.name);
+    num_parameters += layer.num_parameters;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"encoder.input_norm", "encoder.block1.conv", "encoder.block1.norm",
+                                             "encoder.block1.pooling", "encoder.pooling", "encoder.dense1",
+                                             "encoder.dense1.norm", "head", "classifier"}));
+  int64_t expected = 0;
+  for (const auto& [name, parameter] : network.parameters()) expected += parameter.numel();
+  EXPECT_EQ(num_parameters, expected);
 }
 
 TEST(Siamese, TakesOverWeights) {
