@@ -63,7 +63,7 @@ struct SpecAugmentOptions {
   int64_t max_time_frames = 24;
   int64_t num_frequency_masks = 1;
   int64_t max_bands = 16;
-  std::optional<double> value;  ///< what masked places hold; none: the clip's mean
+  std::optional<double> value = std::nullopt;  ///< what masked places hold; none: the clip's mean
   double probability = 1;
 };
 
