@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
@@ -195,8 +196,7 @@ class Trainer {
 
     const double loss = value.loss.item<double>();
     if (!std::isfinite(loss)) throw diverged("loss is", progress_.epoch);
-    if (progress_.total_steps % kCollapseCheckSteps == 0 && has_collapsed(embeddings.detach()))
-      throw collapsed(progress_.epoch);
+    if (progress_.total_steps % kCollapseCheckSteps == 0) check_spread(index);
     ++progress_.step;
     ++progress_.total_steps;
     progress_.loss_sum += loss;
@@ -215,6 +215,13 @@ class Trainer {
     std::vector<at::Tensor> sides;
     for (const at::Tensor& side : spectrograms.chunk(num_sides)) sides.push_back(network_.encode(side, pass));
     return at::cat(sides);
+  }
+
+  /// Of the embeddings without dropout, which would spread them.
+  void check_spread(const at::Tensor& clips) {
+    const at::NoGradGuard no_grad;
+    const Pass pass{.is_training = false, .dropout_generator = {}, .poll = listener_.poll};
+    if (has_collapsed(network_.encode(spectrograms_.index_select(0, clips), pass))) throw collapsed(progress_.epoch);
   }
 
   void end_epoch() {
@@ -314,9 +321,9 @@ class Trainer {
 
 int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
             const FitOptions& options, const FitListener& listener, const TrainingState* state) {
+  check(options, train, validation, network);
   const std::optional<ClassifierKind> kind = classifier_kind(options.losses);
   if (kind && !network.classifier()) network.add_classifier(train.num_classes, *kind);
-  check(options, train, validation, network);
   Trainer trainer(network, train, validation, options, listener);
   if (state) trainer.load(*state);
   return trainer.run();
