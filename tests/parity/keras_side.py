@@ -1,0 +1,143 @@
+"""Runs inside an interpreter that has Keras, which siamaudio's own need not have.
+
+``python keras_side.py FOLDER`` answers every question in FOLDER: NAME.json says what to build and what to do, NAME.npz
+holds arrays, NAME.answer.json and NAME.answer.npz are written. Nothing here knows siamaudio: networks are built from
+Keras's own layers, arrays of weights are in Keras's order of axes, named "LAYER/VARIABLE".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+def encoder(options: dict[str, Any], input_shape: list[int]) -> keras.Model:
+    """Build an encoder of (height, width, channels) inputs; its layers have the names of the options."""
+    x = inputs = keras.Input(input_shape)
+    if options["input_batch_norm"]:
+        x = layers.BatchNormalization(name="input_norm")(x)
+    for number, block in enumerate(options["blocks"], start=1):
+        name = f"block{number}"
+        x = layers.Conv2D(
+            block["filters"], block["kernel_size"], block["stride"], block["padding"], name=f"{name}.conv"
+        )(x)
+        if block["batch_norm"]:
+            x = layers.BatchNormalization(name=f"{name}.norm")(x)
+        x = layers.Activation(block["activation"])(x)
+        if block["pooling"] != "none":
+            pooling = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[block["pooling"]]
+            x = pooling(block["pool_size"], name=f"{name}.pooling")(x)
+        x = layers.Dropout(block["dropout"])(x)
+    x = pooled(x, options["pooling"])
+    for number, dense in enumerate(options["dense"], start=1):
+        x = layers.Dense(dense["units"], name=f"dense{number}")(x)
+        if dense["batch_norm"]:
+            x = layers.BatchNormalization(name=f"dense{number}.norm")(x)
+        x = layers.Activation(dense["activation"])(x)
+        x = layers.Dropout(dense["dropout"])(x)
+    if options["l2_normalize"]:
+        x = layers.UnitNormalization(name="l2_normalize")(x)
+    return keras.Model(inputs, x, name="encoder")
+
+
+def pooled(x: Any, pooling: str) -> Any:
+    """Turn a map (clips, height, width, channels) into vectors."""
+    if pooling == "flatten":
+        return layers.Flatten(name="pooling")(x)
+    if pooling == "global_average":
+        return layers.GlobalAveragePooling2D(name="pooling")(x)
+    if pooling == "global_max":
+        return layers.GlobalMaxPooling2D(name="pooling")(x)
+    if pooling == "global_average_max":
+        both = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)]
+        return layers.Concatenate(name="pooling")(both)
+    over_time = layers.Lambda(lambda y: ops.mean(y, axis=2) + ops.max(y, axis=2))(x)  # (clips, height, channels)
+    channels_first = layers.Permute((2, 1))(over_time)
+    if pooling == "frequency":
+        return layers.Flatten(name="pooling")(channels_first)
+    parts = [layers.Flatten()(channels_first), layers.GlobalMaxPooling2D()(x)]
+    parts = [layers.Rescaling(4.0)(layers.UnitNormalization()(part)) for part in parts]
+    return layers.Concatenate(name="pooling")(parts)
+
+
+def siamese(question: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
+    """Build the encoder, and the network of two inputs that ends in P(same class) or in a distance."""
+    embed = encoder(question["encoder"], question["input_shape"])
+    left, right = keras.Input(question["input_shape"]), keras.Input(question["input_shape"])
+    distance = layers.Lambda(lambda pair: _distance(*pair, question["distance"]))([embed(left), embed(right)])
+    if question["head"] == "dense":
+        distance = layers.Dense(1, activation="sigmoid", name="head")(distance)
+    return embed, keras.Model([left, right], distance)
+
+
+def _distance(a: Any, b: Any, distance: str) -> Any:
+    if distance == "absolute":
+        return ops.abs(a - b)
+    if distance == "squared":
+        return ops.square(a - b)
+    if distance == "product":
+        return a * b
+    if distance == "euclidean":
+        squares = ops.sum(ops.square(a - b), axis=1, keepdims=True)
+        return ops.sqrt(ops.maximum(squares, keras.backend.epsilon()))
+    return 1 + keras.losses.cosine_similarity(a, b)[:, None]  # Keras's similarity is the negative cosine
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return all weights of a model and of the models in it by name."""
+    found = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found |= _variables(layer)
+        else:
+            found |= {f"{layer.name}/{variable.name}": variable for variable in layer.weights}
+    return found
+
+
+def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
+    """Give every weight of the model its array; none may be missing or left over."""
+    variables = _variables(model)
+    if variables.keys() != arrays.keys():
+        raise ValueError(f"the model has {sorted(variables)}, the arrays are {sorted(arrays)}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def forward(question: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Embed the clips "x"; compare clip i of the first half with clip i of the second."""
+    x = arrays.pop("x")
+    embed, network = siamese(question)
+    set_weights(network, arrays)
+    half = len(x) // 2
+    answer = {
+        "num_parameters": sum(int(np.prod(variable.shape)) for variable in network.trainable_variables),
+        "num_weights": network.count_params(),
+        "output_shapes": {layer.name: layer.output.shape[1:] for layer in embed.layers},
+    }
+    return answer, {
+        "embeddings": embed.predict(x, verbose=0),
+        "pairs": network.predict([x[:half], x[half : 2 * half]], verbose=0)[:, 0],
+    }
+
+
+TASKS = {"forward": forward}
+
+
+def main(folder: Path) -> None:
+    for path in sorted(folder.glob("*.json")):
+        question = json.loads(path.read_text())
+        with np.load(path.with_suffix(".npz")) as file:
+            arrays = dict(file)
+        answer, results = TASKS[question["task"]](question, arrays)
+        path.with_suffix(".answer.json").write_text(json.dumps(answer))
+        np.savez(path.with_suffix(".answer.npz"), **results)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
