@@ -57,7 +57,7 @@ struct EpochReport {
   int64_t epoch;
   double loss;                 ///< mean over the epoch's steps
   double validation_accuracy;  ///< exact one-shot accuracy; NaN without validation classes
-  double learning_rate;        ///< at the end of the epoch
+  double learning_rate;        ///< of the epoch's last step
   double seconds;              ///< training and validation
   int64_t num_clips;           ///< encoded, each side of a pair counted
   int64_t num_pairs;

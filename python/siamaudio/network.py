@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from siamaudio import checkpoint
+from siamaudio import checkpoint, optimizers
 from siamaudio._engine import core
 from siamaudio.encoders import ConvEncoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
 from siamaudio.features import Features
 from siamaudio.history import History
 from siamaudio.log_mel import LogMel
-from siamaudio.optimizers import Adam
+from siamaudio.optimizers import Optimizer
 from siamaudio.presets import preset_options
 from siamaudio.splits import ClassSplit
 
@@ -42,8 +42,8 @@ class SiameseNetwork:
         Element-wise distance between two embeddings.
     loss : {"bce", "mse"}
         Binary cross-entropy or mean squared error of P(same class).
-    optimizer : Adam
-        How weights follow gradients.
+    optimizer : Optimizer or str
+        How weights follow gradients: one of `siamaudio.optimizers`, or its name.
 
     Attributes
     ----------
@@ -74,12 +74,12 @@ class SiameseNetwork:
         *,
         distance: Literal["squared", "absolute"] = "squared",
         loss: Literal["bce", "mse"] = "bce",
-        optimizer: Adam | None = None,
+        optimizer: Optimizer | str = "adam",
     ) -> None:
         self.encoder = ConvEncoder() if encoder is None else encoder
         self.distance = distance
         self.loss = loss
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self.optimizer = optimizers.registry.parse(optimizer)
 
     @classmethod
     def preset(cls, name: str) -> Self:
@@ -231,8 +231,7 @@ class SiameseNetwork:
                 num_validation_classes=len(empty.class_names),
                 pairing=pairing,
                 loss=self.loss,
-                learning_rate=self.optimizer.learning_rate,
-                learning_rate_decay=self.optimizer.decay,
+                optimizer=optimizers.to_core(self.optimizer),
                 epochs=epochs,
                 patience=patience,
                 batch_size=_DEFAULT_BATCH_SIZE[pairing] if batch_size is None else batch_size,
@@ -355,7 +354,7 @@ class SiameseNetwork:
             "encoder": self.encoder.to_dict(),
             "distance": self.distance,
             "loss": self.loss,
-            "optimizer": {"learning_rate": self.optimizer.learning_rate, "decay": self.optimizer.decay},
+            "optimizer": optimizers.registry.to_dict(self.optimizer),
             "input_shape": list(self.input_shape_),
             "front_end": None if self.front_end_ is None else self.front_end_.to_dict(),
             "train_classes": list(self.train_classes_),
@@ -388,7 +387,7 @@ class SiameseNetwork:
                 ConvEncoder.from_dict(manifest["encoder"]),
                 distance=manifest["distance"],
                 loss=manifest["loss"],
-                optimizer=Adam(**manifest["optimizer"]),
+                optimizer=optimizers.registry.from_dict(manifest["optimizer"]),
             )
             num_bands, num_frames = manifest["input_shape"]
             net._native = net._build(num_bands, num_frames, seed=0)

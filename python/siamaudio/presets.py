@@ -7,6 +7,7 @@ from typing import Any
 from siamaudio.encoders import ConvEncoder
 from siamaudio.errors import ParameterError
 from siamaudio.optimizers import Adam
+from siamaudio.schedules import InverseTimeDecay
 
 __all__ = ["preset_names", "preset_options"]
 
@@ -23,7 +24,7 @@ def _honka2019() -> dict[str, Any]:
         "encoder": ConvEncoder(),
         "distance": "squared",
         "loss": "mse",
-        "optimizer": Adam(learning_rate=6.11e-3, decay=1.59e-6),
+        "optimizer": Adam(lr=6.11e-3, schedule=InverseTimeDecay(decay=1.59e-6)),
     }
 
 
