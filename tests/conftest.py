@@ -45,7 +45,7 @@ def small_encoder() -> sa.ConvEncoder:
 def trained(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> sa.SiameseNetwork:
     """A network trained on eight of the synthetic classes, two more for validation; nobody may change it."""
     train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
-    net = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=3e-3))
+    net = sa.SiameseNetwork(small_encoder, optimizer=sa.optimizers.Adam(lr=3e-3))
     return net.fit(train, validation=validation, epochs=4, seed=0, num_threads=2, progress=False)
 
 

@@ -21,7 +21,7 @@ from siamaudio import checkpoint
 
 def _fit(encoder: sa.ConvEncoder, features: sa.Features, **options: object) -> sa.SiameseNetwork:
     train, validation, _ = features.split_classes(8, 2, 2, seed=0)
-    net = sa.SiameseNetwork(encoder, optimizer=sa.Adam(learning_rate=3e-3))
+    net = sa.SiameseNetwork(encoder, optimizer=sa.optimizers.Adam(lr=3e-3))
     defaults = {"validation": validation, "epochs": 2, "num_threads": 2, "progress": False}
     return net.fit(train, **{**defaults, **options})
 
@@ -70,7 +70,7 @@ def test_no_validation_and_patience(synthetic_features: sa.Features, small_encod
     assert net.history_["validation_accuracy"] == [None] * 3
     assert net.best_epoch_ == 2
 
-    frozen = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=1e-30))
+    frozen = sa.SiameseNetwork(small_encoder, optimizer=sa.optimizers.Adam(lr=1e-30))
     train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
     # Running statistics still move, so the accuracy may change for a while; the stop is counted from the best epoch.
     frozen.fit(train, validation=validation, epochs=50, patience=2, progress=False)
@@ -210,7 +210,7 @@ def test_bad_features_are_named(
 
 
 def test_exploding_training_is_told(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
-    net = sa.SiameseNetwork(small_encoder, optimizer=sa.Adam(learning_rate=1e38))
+    net = sa.SiameseNetwork(small_encoder, optimizer=sa.optimizers.Adam(lr=1e38))
     with pytest.raises(sa.TrainingError, match=r"no longer finite .* lower learning rate"):
         net.fit(synthetic_features, epochs=20, progress=False)
     assert all(np.isfinite(weight).all() for weight in net.weights().values())

@@ -11,6 +11,8 @@ void bind_distance(pybind11::module_& module);
 void bind_siamese(pybind11::module_& module);
 void bind_encoder(pybind11::module_& module);
 void bind_oneshot(pybind11::module_& module);
+void bind_losses(pybind11::module_& module);
+void bind_optimizers(pybind11::module_& module);
 void bind_trainer(pybind11::module_& module);
 
 }  // namespace siamaudio

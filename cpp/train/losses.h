@@ -98,8 +98,8 @@ at::Tensor mined_triplet_loss(const at::Tensor& embeddings, const at::Tensor& la
 /// other_labels[i]; the loss is then the two labels' losses in these shares.
 struct ClassTargets {
   at::Tensor labels;        ///< (clips,) int64
-  at::Tensor other_labels;  ///< (clips,) int64; undefined: no mixup
-  at::Tensor share;         ///< (clips,) or a scalar, floating, in [0, 1]; undefined: no mixup
+  at::Tensor other_labels{};  ///< (clips,) int64; undefined: no mixup
+  at::Tensor share{};         ///< (clips,) or a scalar, floating, in [0, 1]; undefined: no mixup
 };
 
 struct CrossEntropyOptions {

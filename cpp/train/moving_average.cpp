@@ -20,6 +20,7 @@ MovingAverage::MovingAverage(const NamedTensors& weights) : num_updates_(at::zer
 }
 
 void MovingAverage::update(double decay) {
+  if (weights_.empty()) return;  // the kernel wants at least one
   const at::NoGradGuard no_grad;
   const auto count = num_updates_.item<double>();
   at::_foreach_lerp_(averages_, weights_, 1 - std::min(decay, (1 + count) / (10 + count)));

@@ -66,6 +66,7 @@ Optimizer::Optimizer(const NamedTensors& parameters) {
 }
 
 void Optimizer::step(double lr) {
+  if (parameters_.empty()) return;  // the kernels want at least one
   const at::NoGradGuard no_grad;
   Tensors gradients;
   for (const auto& parameter : parameters_) {
@@ -208,7 +209,6 @@ class FusedAdam final : public Optimizer {
 
  private:
   void update(const Tensors& gradients, double lr) override {
-    if (parameters_.empty()) return;
     num_updates_.add_(1);
     update_part(plain_, gradients, lr, /*weight_decay=*/0);
     update_part(decaying_, gradients, lr, options_.weight_decay);

@@ -38,7 +38,7 @@ struct OptimizerOptions {
   double weight_decay = 0;   ///< >= 0 (AdamW); biases and batch norm, the parameters of one dimension, do not decay
   double clip_norm = 0;      ///< >= 0: longest gradient of all parameters together, see clip_gradients(); 0: any
   double moving_average = 0; ///< [0, 1): decay of the moving average of the weights, see MovingAverage; 0: none
-  ScheduleOptions schedule;  ///< of lr
+  ScheduleOptions schedule{};  ///< of lr
 };
 
 /// Throws ParameterError where a number is out of its range.

@@ -1,4 +1,7 @@
 from . import datasets as datasets
+from . import losses as losses
+from . import optimizers as optimizers
+from . import schedules as schedules
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info
 from .audio import load as load
@@ -23,7 +26,6 @@ from .history import History as History
 from .log_mel import LogMel as LogMel
 from .mfcc import MFCC as MFCC
 from .network import SiameseNetwork as SiameseNetwork
-from .optimizers import Adam as Adam
 from .patches import patches as patches
 from .report import write_report as write_report
 from .spectrogram import Spectrogram as Spectrogram

@@ -69,6 +69,87 @@ def embedding_size(encoder: EncoderOptions, *, input_shape: tuple[int, int, int]
 def fit_calibration(
     embeddings: _FloatArray, labels: _IntArray, *, shrinkage: float
 ) -> tuple[_FloatArray, _FloatArray]: ...
+class BinaryCrossentropyOptions:
+    def __init__(self, *, weight: float) -> None: ...
+
+class MeanSquaredErrorOptions:
+    def __init__(self, *, weight: float) -> None: ...
+
+class ContrastiveOptions:
+    def __init__(self, *, margin: float, form: str, weight: float) -> None: ...
+
+class TripletOptions:
+    def __init__(self, *, margin: float, distance: str, mining: str, weight: float) -> None: ...
+
+class CrossEntropyOptions:
+    def __init__(self, *, label_smoothing: float, weight: float) -> None: ...
+
+class CosineSoftmaxOptions:
+    def __init__(self, *, scale: float, weight: float) -> None: ...
+
+class ArcFaceOptions:
+    def __init__(self, *, scale: float, margin: float, weight: float) -> None: ...
+
+class ClassMemoryOptions:
+    def __init__(self, *, schedule: str, weight: float) -> None: ...
+
+class PrototypicalOptions:
+    def __init__(self, *, weight: float) -> None: ...
+
+class SupervisedContrastiveOptions:
+    def __init__(self, *, temperature: float, weight: float) -> None: ...
+
+LossOptions = (
+    BinaryCrossentropyOptions
+    | MeanSquaredErrorOptions
+    | ContrastiveOptions
+    | TripletOptions
+    | CrossEntropyOptions
+    | CosineSoftmaxOptions
+    | ArcFaceOptions
+    | ClassMemoryOptions
+    | PrototypicalOptions
+    | SupervisedContrastiveOptions
+)
+
+class ScheduleOptions:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        decay: float = ...,
+        warmup: float = ...,
+        final: float = ...,
+        factor: float = ...,
+        patience: int = ...,
+        min_lr: float = ...,
+    ) -> None: ...
+
+class OptimizerOptions:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        lr: float,
+        momentum: float = ...,
+        nesterov: bool = ...,
+        rho: float = ...,
+        beta_1: float = ...,
+        beta_2: float = ...,
+        epsilon: float = ...,
+        weight_decay: float = ...,
+        clip_norm: float | None = ...,
+        moving_average: float | None = ...,
+        schedule: ScheduleOptions = ...,
+    ) -> None: ...
+
+def optimizer_steps(
+    options: OptimizerOptions,
+    parameters: Sequence[_FloatArray],
+    gradients: Sequence[Sequence[_FloatArray]],
+    lrs: Sequence[float],
+) -> list[_FloatArray]: ...
+def scheduled_lr(options: ScheduleOptions, lr: float, step: int, total_steps: int) -> float: ...
 def resolve_device(device: str) -> str: ...
 def num_threads() -> int: ...
 def cpu_capability() -> str: ...
@@ -87,8 +168,7 @@ def fit(
     num_validation_classes: int,
     pairing: str,
     loss: str,
-    learning_rate: float,
-    learning_rate_decay: float,
+    optimizer: OptimizerOptions,
     epochs: int,
     patience: int,
     batch_size: int,

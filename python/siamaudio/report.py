@@ -262,7 +262,7 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
         *_encoder_facts(encoder),
         ("distance", net.distance),
         ("loss", {"bce": "binary cross-entropy", "mse": "mean squared error"}.get(net.loss, net.loss)),
-        ("optimizer", f"Adam, learning rate {net.optimizer.learning_rate:g}, decay {net.optimizer.decay:g}"),
+        ("optimizer", str(net.optimizer)),
         ("parameters", f"{num_parameters:,}"),
         ("epochs", str(len(history))),
         ("weights kept", f"of epoch {net.best_epoch_}, counted from 0" if len(history) else "those it began with"),

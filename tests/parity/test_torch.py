@@ -95,11 +95,11 @@ def test_one_training_step(pairing: str, loss: str, rng: np.random.Generator) ->
     # Two clips of two classes are one batch, whatever the order: all six pairs, or the four of an epoch of Honka's.
     features = sa.Features.from_arrays(rng.standard_normal((4, 20, 24)), ["a", "a", "b", "b"])
     rate = 1e-2
-    net = sa.SiameseNetwork(encoder, loss=loss, optimizer=sa.Adam(learning_rate=rate))
+    net = sa.SiameseNetwork(encoder, loss=loss, optimizer=sa.optimizers.Adam(lr=rate))
     net.fit(features, epochs=1, pairing=pairing, clips_per_class=2, seed=3, progress=False)
 
     # The initial weights are those of the same seed: train with a rate that changes nothing.
-    start = sa.SiameseNetwork(encoder, loss=loss, optimizer=sa.Adam(learning_rate=1e-30))
+    start = sa.SiameseNetwork(encoder, loss=loss, optimizer=sa.optimizers.Adam(lr=1e-30))
     start.fit(features, epochs=1, pairing=pairing, clips_per_class=2, seed=3, progress=False)
     module = _Honka(encoder, (20, 24))
     module.load(start.weights(), encoder)
