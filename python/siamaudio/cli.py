@@ -137,12 +137,20 @@ def train(
     *,
     out: Out,
     preset: str = "honka2019",
+    settings: Annotated[list[str], Parameter(name="--set", negative="", allow_leading_hyphen=True)] = [],  # noqa: B006
     split: str | None = None,
     seed: int = 0,
     epochs: int = 40,
+    steps_per_epoch: int | None = None,
     patience: int = 10,
+    validation_freq: int = 1,
     batch_size: int | None = None,
-    pairing: Literal["in-batch", "two-sided"] = "in-batch",
+    pairing: Literal["in-batch", "two-sided"] | None = None,
+    calibrate: Annotated[bool, Parameter(negative="")] = False,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 100,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    resume_from: str | None = None,
     device: str = "auto",
     num_threads: NumThreads = None,
     json: Json = False,
@@ -156,19 +164,37 @@ def train(
     out
         The network, a file such as network.siam.
     preset
-        The published network to train: honka2019.
+        The published network to train, such as honka2019, fedele2022_esc50 or lloret2019_mnist_pair_class.
+    settings
+        An option of the network in the place of the preset's, as often as wanted: loss=contrastive, optimizer.lr=1e-3,
+        encoder.dense.0.units=128, encoder.blocks.all.filters=32.
     split
         Classes to train on, to validate on and to test on, as in 40/5/5; by default about 80, 10 and 10 %.
     seed
         Of the class split and the training.
     epochs
         Most epochs.
+    steps_per_epoch
+        Batches from one validation to the next; by default what the sampler calls an epoch.
     patience
         Epochs without a better validation accuracy after which training stops; 0: never.
+    validation_freq
+        Epochs from one validation to the next.
     batch_size
-        Clips (in-batch) or pairs (two-sided) a batch; by default 40 or 20.
+        In the place of the sampler's: clips, or pairs where both sides are encoded.
     pairing
-        in-batch: every clip encoded once, all pairs of a batch; two-sided: the literal siamese batches.
+        in-batch: every clip encoded once, all pairs of a batch; two-sided: the literal siamese batches; by default what
+        the preset does.
+    calibrate
+        Centre and whiten the embeddings on the training classes afterwards.
+    checkpoint
+        A folder for checkpoints, of which the last two are kept.
+    checkpoint_every
+        Steps from one checkpoint to the next.
+    resume
+        Go on from the last checkpoint in the folder; without one, begin.
+    resume_from
+        Go on from the checkpoint of this name in the folder.
     device
         auto, cpu, cuda or cuda:N.
     """
@@ -177,18 +203,26 @@ def train(
     data = sa.Features.load(features)
     num_train, num_validation, num_test = _parse_split(split, len(data.class_names))
     classes = split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
-    net = sa.SiameseNetwork.preset(preset)
+    net = sa.SiameseNetwork.preset(preset).set_from_text(_parse_settings(settings))
+    train_features = data.select_classes(classes.train)
     net.fit(
-        data.select_classes(classes.train),
+        train_features,
         validation=data.select_classes(classes.validation),
         epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
         patience=patience,
+        validation_freq=validation_freq,
         batch_size=batch_size,
         pairing=pairing,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        resume=resume_from or resume,
         device=device,
         seed=seed,
         num_threads=num_threads,
     )
+    if calibrate:
+        net.calibrate(train_features, num_threads=num_threads)
     net.split_ = classes
     net.save(out)
     best = net.history_.records[net.best_epoch_]
@@ -357,6 +391,13 @@ def _parse_split(split: str | None, num_classes: int) -> tuple[int, int, int]:
     except ValueError:
         raise ParameterError("--split", split, "three numbers of classes, as in 40/5/5") from None
     return num_train, num_validation, num_test
+
+
+def _parse_settings(settings: list[str]) -> dict[str, str]:
+    for setting in settings:
+        if "=" not in setting:
+            raise ParameterError("--set", setting, "an option and its value, as in optimizer.lr=1e-3")
+    return dict(tuple(setting.split("=", 1)) for setting in settings)
 
 
 def _unseen_classes(net: sa.SiameseNetwork, features: sa.Features) -> list[str]:

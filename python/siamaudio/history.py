@@ -19,8 +19,8 @@ class History:
     ----------
     records : iterable of dict
         Each with ``epoch`` (from 0), ``loss`` (mean over the steps), ``validation_accuracy`` (exact one-shot accuracy
-        in [0, 1], None without validation classes), ``learning_rate``, ``seconds``, ``num_clips`` (encoded) and
-        ``num_pairs``.
+        in [0, 1], None where it was not measured), ``lr`` (learning rate at the end), ``seconds``,
+        ``clips_per_second``, ``num_clips`` (encoded) and ``num_pairs`` (or triplets).
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:

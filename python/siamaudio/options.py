@@ -120,7 +120,8 @@ def with_settings(option: Option, settings: Mapping[str, str]) -> Option:
     settings : mapping from str to str
         Field name to value: a number, "true" or "false", "none" where the field may be None, a string, numbers or
         strings with commas between them for a tuple, or the name of an option. "schedule.warmup" sets a field of the
-        option that is in the field "schedule"; settings are made in their order.
+        option that is in the field "schedule", "blocks.0.filters" one of the first of several, and "blocks.all.filters"
+        that of each; options with a name are found by it, too. Settings are made in their order.
 
     Returns
     -------
@@ -147,6 +148,8 @@ def with_settings(option: Option, settings: Mapping[str, str]) -> Option:
 
 
 def _with_setting(option: Any, path: list[str], text: str, whole_path: str) -> Any:
+    if isinstance(option, tuple):
+        return _with_setting_of_items(option, path, text, whole_path)
     hints = _field_types(type(option)) if _is_dataclass(type(option)) else {}
     field = path[0]
     if field not in hints:
@@ -156,6 +159,17 @@ def _with_setting(option: Any, path: list[str], text: str, whole_path: str) -> A
     else:
         value = _with_setting(getattr(option, field), path[1:], text, whole_path)
     return dataclasses.replace(option, **{field: value})
+
+
+def _with_setting_of_items(items: tuple[Any, ...], path: list[str], text: str, whole_path: str) -> Any:
+    known = {str(index): index for index in range(len(items))}
+    known |= {_name_of(type(item)): index for index, item in enumerate(items) if _name_of(type(item))}
+    if len(path) < 2 or (path[0] != "all" and path[0] not in known):
+        raise ParameterError(whole_path, text, f"a field of one of several: {_listed(known)} or 'all', and the field")
+    chosen = range(len(items)) if path[0] == "all" else (known[path[0]],)
+    return tuple(
+        _with_setting(item, path[1:], text, whole_path) if index in chosen else item for index, item in enumerate(items)
+    )
 
 
 def _fields_listed(cls: type, hints: Mapping[str, Any]) -> str:
