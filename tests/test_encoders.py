@@ -29,12 +29,12 @@ def _modern() -> sa.ConvEncoder:
 
 def test_sides_are_kept_as_pairs() -> None:
     assert sa.ConvBlock(kernel_size=3) == sa.ConvBlock(kernel_size=(3, 3))
-    block = sa.ConvBlock(kernel_size=[3, 5], stride=2, pool_size=(1, 4))  # pyright: ignore[reportArgumentType]
+    block = sa.ConvBlock(kernel_size=[3, 5], stride=2, pool_size=(1, 4))
     assert (block.kernel_size, block.stride, block.pool_size) == ((3, 5), (2, 2), (1, 4))
     assert hash(block) == hash(sa.ConvBlock(kernel_size=(3, 5), stride=(2, 2), pool_size=(1, 4)))
     for wrong in (2.5, "3", (1, 2, 3), None):
         with pytest.raises(sa.ParameterError, match=r"^stride: got .*; accepted: an int, or \(height, width\)"):
-            sa.ConvBlock(stride=wrong)  # pyright: ignore[reportArgumentType]
+            sa.ConvBlock(stride=wrong)
 
 
 @pytest.mark.parametrize("encoder", [sa.ConvEncoder(), _modern(), sa.ConvEncoder(blocks=(), dense=())])
@@ -66,9 +66,9 @@ def test_modern_network() -> None:
     ("options", "named"),
     [
         ({"pooling": "mean"}, "pooling: got mean; accepted: 'flatten', 'global_average'"),
-        ({"blocks": (sa.ConvBlock(padding="full"),)}, "padding: got full; accepted: 'valid' or 'same'"),  # pyright: ignore
-        ({"blocks": (sa.ConvBlock(pooling="min"),)}, "pooling: got min; accepted: 'none', 'max' or 'average'"),  # pyright: ignore
-        ({"dense": (sa.Dense(activation="swish"),)}, "activation: got swish; accepted: 'linear', 'relu'"),  # pyright: ignore
+        ({"blocks": (sa.ConvBlock(padding="full"),)}, "padding: got full; accepted: 'valid' or 'same'"),
+        ({"blocks": (sa.ConvBlock(pooling="min"),)}, "pooling: got min; accepted: 'none', 'max' or 'average'"),
+        ({"dense": (sa.Dense(activation="swish"),)}, "activation: got swish; accepted: 'linear', 'relu'"),
         ({"blocks": (sa.ConvBlock(), sa.ConvBlock(stride=(0, 1)))}, "block2.stride: got 0 x 1"),
         ({"blocks": (sa.ConvBlock(dropout=1.0),)}, "block1.dropout: got 1.0"),
         ({"dense": (sa.Dense(), sa.Dense(units=0))}, "dense2.units: got 0"),

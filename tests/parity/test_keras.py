@@ -173,7 +173,7 @@ class Twin:
         }
         (folder / f"{name}.json").write_text(json.dumps(question))
         weights = to_keras(self.native.weights(), self.network.encoder, self.map_shape)
-        np.savez(folder / f"{name}.npz", x=self.x.transpose(0, 2, 3, 1), **weights)  # pyright: ignore[reportArgumentType]
+        np.savez(folder / f"{name}.npz", x=self.x.transpose(0, 2, 3, 1), **weights)
 
     def hear(self, folder: Path, name: str) -> None:
         self.answer = json.loads((folder / f"{name}.answer.json").read_text())
