@@ -52,9 +52,9 @@ void bind_trainer(py::module_& module) {
       "fit",
       [](Siamese& network, const ArrayOf<float>& train, const ArrayOf<int64_t>& train_labels, int64_t num_train_classes,
          const ArrayOf<float>& validation, const ArrayOf<int64_t>& validation_labels, int64_t num_validation_classes,
-         const std::string& pairing, const std::string& loss, const OptimizerOptions& optimizer, int64_t epochs, int64_t patience, int64_t batch_size, int64_t clips_per_class, double negative_ratio,
-         int64_t validation_ways, uint64_t seed, int num_threads, const py::function& on_step,
-         const py::function& on_epoch) {
+         const std::string& pairing, const std::string& loss, const OptimizerOptions& optimizer, int64_t epochs,
+         int64_t patience, int64_t batch_size, int64_t clips_per_class, double negative_ratio, int64_t validation_ways,
+         uint64_t seed, int num_threads, const py::function& on_step, const py::function& on_epoch) {
         FitOptions options;
         options.pairing = parse_pairing(pairing);
         options.loss = parse_pair_loss(loss);
@@ -77,9 +77,9 @@ void bind_trainer(py::module_& module) {
       },
       py::arg("network"), py::kw_only(), py::arg("train"), py::arg("train_labels"), py::arg("num_train_classes"),
       py::arg("validation"), py::arg("validation_labels"), py::arg("num_validation_classes"), py::arg("pairing"),
-      py::arg("loss"), py::arg("optimizer"), py::arg("epochs"), py::arg("patience"),
-      py::arg("batch_size"), py::arg("clips_per_class"), py::arg("negative_ratio"), py::arg("validation_ways"),
-      py::arg("seed"), py::arg("num_threads"), py::arg("on_step"), py::arg("on_epoch"),
+      py::arg("loss"), py::arg("optimizer"), py::arg("epochs"), py::arg("patience"), py::arg("batch_size"),
+      py::arg("clips_per_class"), py::arg("negative_ratio"), py::arg("validation_ways"), py::arg("seed"),
+      py::arg("num_threads"), py::arg("on_step"), py::arg("on_epoch"),
       "Trains; returns the epoch whose weights are kept. on_step(epoch, step, num_steps, loss), on_epoch(dict).");
 }
 

@@ -56,12 +56,7 @@ Siamese plain_network(uint64_t seed = 1) {
 }
 
 FitOptions short_fit(Pairing pairing, int64_t epochs) {
-  return {.pairing = pairing,
-          .optimizer = {.lr = 3e-3},
-          .epochs = epochs,
-          .patience = 0,
-          .batch_size = 16,
-          .seed = 3};
+  return {.pairing = pairing, .optimizer = {.lr = 3e-3}, .epochs = epochs, .patience = 0, .batch_size = 16, .seed = 3};
 }
 
 /// What a fit reported, and the network's weights at the end of each epoch.
