@@ -28,14 +28,13 @@ void bind_losses(py::module_& module) {
            }),
            py::kw_only(), py::arg("margin"), py::arg("form"), py::arg("weight"));
   py::class_<TripletOptions>(module, "TripletOptions")
-      .def(
-          py::init([](double margin, const std::string& distance, const std::string& mining, double weight) {
-            return checked(TripletOptions{.weight = weight,
-                                          .margin = margin,
-                                          .distance = parse_triplet_distance(distance),
-                                          .mining = parse_mining(mining)});
-          }),
-          py::kw_only(), py::arg("margin"), py::arg("distance"), py::arg("mining"), py::arg("weight"));
+      .def(py::init([](double margin, const std::string& distance, const std::string& mining, double weight) {
+             return checked(TripletOptions{.weight = weight,
+                                           .margin = margin,
+                                           .distance = parse_triplet_distance(distance),
+                                           .mining = parse_mining(mining)});
+           }),
+           py::kw_only(), py::arg("margin"), py::arg("distance"), py::arg("mining"), py::arg("weight"));
   py::class_<CrossEntropyOptions>(module, "CrossEntropyOptions")
       .def(py::init([](double label_smoothing, double weight) {
              return checked(CrossEntropyOptions{.weight = weight, .label_smoothing = label_smoothing});

@@ -150,7 +150,8 @@ at::Tensor mined_triplet_loss(const at::Tensor& embeddings, const at::Tensor& la
   if (options.mining == Mining::kHard) {
     const at::Tensor farthest = plain.masked_fill(is_positive.logical_not(), -1).argmax(1, /*keepdim=*/true);
     const at::Tensor nearest = plain.masked_fill(same, kInfinity).argmin(1, /*keepdim=*/true);
-    const at::Tensor hinge = (distances.gather(1, farthest) - distances.gather(1, nearest) + options.margin).clamp_min(0);
+    const at::Tensor hinge =
+        (distances.gather(1, farthest) - distances.gather(1, nearest) + options.margin).clamp_min(0);
     return mean_where(is_positive.any(1).logical_and(same.logical_not().any(1)), hinge.squeeze(1));
   }
 
@@ -175,7 +176,8 @@ at::Tensor mined_triplet_loss(const at::Tensor& embeddings, const at::Tensor& la
 
 at::Tensor cross_entropy_loss(const at::Tensor& logits, const ClassTargets& targets,
                               const CrossEntropyOptions& options) {
-  return mixed(targets, [&](const at::Tensor& labels) { return cross_entropy(logits, labels, options.label_smoothing); });
+  return mixed(targets,
+               [&](const at::Tensor& labels) { return cross_entropy(logits, labels, options.label_smoothing); });
 }
 
 at::Tensor cosine_softmax_loss(const at::Tensor& cosines, const ClassTargets& targets,

@@ -97,7 +97,7 @@ at::Tensor mined_triplet_loss(const at::Tensor& embeddings, const at::Tensor& la
 /// What the clips are: of class labels[i], or, after mixup, by `share` of labels[i] and by the rest of
 /// other_labels[i]; the loss is then the two labels' losses in these shares.
 struct ClassTargets {
-  at::Tensor labels;        ///< (clips,) int64
+  at::Tensor labels;          ///< (clips,) int64
   at::Tensor other_labels{};  ///< (clips,) int64; undefined: no mixup
   at::Tensor share{};         ///< (clips,) or a scalar, floating, in [0, 1]; undefined: no mixup
 };
@@ -126,8 +126,8 @@ struct ArcFaceOptions {
   double margin = 0.5;  ///< [0, π), radians added to the angle to the clip's own class
 };
 
-/// ArcFace (Deng et al. 2019): the cosine of the own class, cos θ, becomes cos(θ + margin). Beyond θ = π - margin, where
-/// that would rise again, it goes on as cos θ - 1 + cos(margin), which falls and meets it at π - margin.
+/// ArcFace (Deng et al. 2019): the cosine of the own class, cos θ, becomes cos(θ + margin). Beyond θ = π - margin,
+/// where that would rise again, it goes on as cos θ - 1 + cos(margin), which falls and meets it at π - margin.
 at::Tensor arcface_loss(const at::Tensor& cosines, const ClassTargets& targets, const ArcFaceOptions& options);
 
 // ---- Of embeddings (clips, dim) with labels (clips,) int64.
@@ -167,10 +167,9 @@ struct ClassMemoryOptions {
 
 // ---- Any of them
 
-using LossOptions =
-    std::variant<BinaryCrossentropyOptions, MeanSquaredErrorOptions, ContrastiveOptions, TripletOptions,
-                 CrossEntropyOptions, CosineSoftmaxOptions, ArcFaceOptions, ClassMemoryOptions, PrototypicalOptions,
-                 SupervisedContrastiveOptions>;
+using LossOptions = std::variant<BinaryCrossentropyOptions, MeanSquaredErrorOptions, ContrastiveOptions, TripletOptions,
+                                 CrossEntropyOptions, CosineSoftmaxOptions, ArcFaceOptions, ClassMemoryOptions,
+                                 PrototypicalOptions, SupervisedContrastiveOptions>;
 
 /// Throws ParameterError where a number is out of its range.
 void check(const LossOptions& options);
@@ -179,8 +178,8 @@ void check(const LossOptions& options);
 double loss_weight(const LossOptions& options);
 
 /// Whether the embeddings (clips, dim) of two or more different clips have become one, so that nothing can be learned
-/// from them any more: none is farther from their mean than 1e-4 of the mean's length. The cosines of any two are then 1
-/// to float32's precision, their squared distances below 1e-7 of their squared lengths; a triplet loss stands at its
+/// from them any more: none is farther from their mean than 1e-4 of the mean's length. The cosines of any two are then
+/// 1 to float32's precision, their squared distances below 1e-7 of their squared lengths; a triplet loss stands at its
 /// margin. False for a single clip, and where an embedding is not finite. Waits for the device.
 bool has_collapsed(const at::Tensor& embeddings);
 

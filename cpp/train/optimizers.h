@@ -28,16 +28,16 @@ OptimizerKind parse_optimizer(const std::string& name);
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kAdam;
-  double lr = 1e-3;          ///< > 0, before the schedule
-  double momentum = 0;       ///< [0, 1) (SGD)
-  bool nesterov = false;     ///< (SGD)
-  double rho = 0.9;          ///< [0, 1): decay of the mean squares (RMSprop, Adadelta)
-  double beta_1 = 0.9;       ///< [0, 1): decay of the mean gradient (Adam, AdamW, Nadam)
-  double beta_2 = 0.999;     ///< [0, 1): decay of the mean squared gradient (Adam, AdamW, Nadam)
-  double epsilon = 1e-7;     ///< > 0, Keras's default
-  double weight_decay = 0;   ///< >= 0 (AdamW); biases and batch norm, the parameters of one dimension, do not decay
-  double clip_norm = 0;      ///< >= 0: longest gradient of all parameters together, see clip_gradients(); 0: any
-  double moving_average = 0; ///< [0, 1): decay of the moving average of the weights, see MovingAverage; 0: none
+  double lr = 1e-3;            ///< > 0, before the schedule
+  double momentum = 0;         ///< [0, 1) (SGD)
+  bool nesterov = false;       ///< (SGD)
+  double rho = 0.9;            ///< [0, 1): decay of the mean squares (RMSprop, Adadelta)
+  double beta_1 = 0.9;         ///< [0, 1): decay of the mean gradient (Adam, AdamW, Nadam)
+  double beta_2 = 0.999;       ///< [0, 1): decay of the mean squared gradient (Adam, AdamW, Nadam)
+  double epsilon = 1e-7;       ///< > 0, Keras's default
+  double weight_decay = 0;     ///< >= 0 (AdamW); biases and batch norm, the parameters of one dimension, do not decay
+  double clip_norm = 0;        ///< >= 0: longest gradient of all parameters together, see clip_gradients(); 0: any
+  double moving_average = 0;   ///< [0, 1): decay of the moving average of the weights, see MovingAverage; 0: none
   ScheduleOptions schedule{};  ///< of lr
 };
 

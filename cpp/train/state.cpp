@@ -17,8 +17,8 @@ void copy_values(const NamedTensors& to, const NamedTensors& from, const std::st
       throw ParameterError(what, "another shape for '" + name + "'", "a state of the same network");
   }
   if (from.size() != to.size())
-    throw ParameterError(what, std::to_string(from.size()) + " values", "the " + std::to_string(to.size()) +
-                                                                           " of its state");
+    throw ParameterError(what, std::to_string(from.size()) + " values",
+                         "the " + std::to_string(to.size()) + " of its state");
 
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : to) tensor.copy_(values.at(name));

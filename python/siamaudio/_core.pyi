@@ -99,7 +99,7 @@ class PrototypicalOptions:
 class SupervisedContrastiveOptions:
     def __init__(self, *, temperature: float, weight: float) -> None: ...
 
-LossOptions = (
+_LossOptions = (
     BinaryCrossentropyOptions
     | MeanSquaredErrorOptions
     | ContrastiveOptions

@@ -250,7 +250,7 @@ registry: Registry[Loss] = Registry(
 )
 
 
-def to_core(loss: Loss) -> core.LossOptions:
+def to_core(loss: Loss) -> core._LossOptions:
     """Return a loss's options as the C++ core takes them.
 
     Parameters

@@ -56,7 +56,8 @@ TEST(ClassMemory, LossIsTheMeanDistance) {
   loss.backward();  // along the unit vector to the memory; none for class 2
   std::vector<double> expected(8, 0.0);
   for (const auto& [clip, cls] : {std::pair<size_t, size_t>{0, 0}, {1, 1}, {3, 0}})
-    for (size_t k = 0; k < 2; ++k) expected[2 * clip + k] = (e[2 * clip + k] - m[2 * cls + k]) / distance(clip, cls) / 4;
+    for (size_t k = 0; k < 2; ++k)
+      expected[2 * clip + k] = (e[2 * clip + k] - m[2 * cls + k]) / distance(clip, cls) / 4;
   expect_close(values(embeddings.grad()), expected, 1e-12);
 }
 

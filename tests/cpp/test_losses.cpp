@@ -102,7 +102,6 @@ TEST(PairLoss, IsParsed) {
   EXPECT_EQ(rejected_parameter([] { parse_pair_loss("BCE"); }), "loss");
 }
 
-
 // ---- What the tests below share
 
 using Rows = std::vector<std::vector<double>>;
@@ -112,7 +111,8 @@ Rows rows(const at::Tensor& matrix) {
   const auto all = values(matrix);
   const auto width = static_cast<int64_t>(matrix.size(1));
   Rows result;
-  for (int64_t i = 0; i < matrix.size(0); ++i) result.emplace_back(all.begin() + i * width, all.begin() + (i + 1) * width);
+  for (int64_t i = 0; i < matrix.size(0); ++i)
+    result.emplace_back(all.begin() + i * width, all.begin() + (i + 1) * width);
   return result;
 }
 
@@ -262,8 +262,8 @@ TEST(Triplet, AgreesWithTheDefinition) {
       const TripletOptions options{.margin = margin, .distance = kind};
       double expected = 0;
       for (size_t i = 0; i < 7; ++i)
-        expected += std::max(
-            0.0, distance(rows(a)[i], rows(p)[i], kind) - distance(rows(a)[i], rows(n)[i], kind) + margin);
+        expected +=
+            std::max(0.0, distance(rows(a)[i], rows(p)[i], kind) - distance(rows(a)[i], rows(n)[i], kind) + margin);
       EXPECT_NEAR(triplet_loss(a, p, n, options).item<double>(), expected / 7, 1e-12);
       expect_gradient([&](const at::Tensor& x) { return triplet_loss(x, p, n, options); }, a);
       expect_gradient([&](const at::Tensor& x) { return triplet_loss(a, p, x, options); }, n);
@@ -329,7 +329,9 @@ TEST(Triplet, IsZeroWhereNoneCanBeMined) {
   for (const Labels& labels : {Labels{1, 1, 1}, Labels{0, 1, 2}, Labels{4}}) {  // no negative, no positive, one clip
     for (const Mining mining : kMinings) {
       const auto size = static_cast<int64_t>(labels.size());
-      const Loss loss = [&](const at::Tensor& x) { return mined_triplet_loss(x, as_labels(labels), {.mining = mining}); };
+      const Loss loss = [&](const at::Tensor& x) {
+        return mined_triplet_loss(x, as_labels(labels), {.mining = mining});
+      };
       EXPECT_EQ(loss(doubles({size, 3}, 1)).item<double>(), 0);
       EXPECT_EQ(values(gradient_of(loss, doubles({size, 3}, 1))),
                 std::vector<double>(static_cast<size_t>(3 * size), 0));
@@ -373,19 +375,17 @@ std::vector<ClassLoss> class_losses() {
                      return cross_entropy_loss(x, t, {.label_smoothing = smoothing});
                    },
                    [=](const std::vector<double>& x, int64_t y) { return naive_cross_entropy(x, y, smoothing); }});
-  all.push_back(
-      {"cosine softmax",
-       [](const at::Tensor& x, const ClassTargets& t) { return cosine_softmax_loss(x, t, {.scale = 7}); },
-       [](std::vector<double> x, int64_t y) {
-         for (double& cosine : x) cosine *= 7;
-         return naive_cross_entropy(x, y, 0);
-       }});
+  all.push_back({"cosine softmax",
+                 [](const at::Tensor& x, const ClassTargets& t) { return cosine_softmax_loss(x, t, {.scale = 7}); },
+                 [](std::vector<double> x, int64_t y) {
+                   for (double& cosine : x) cosine *= 7;
+                   return naive_cross_entropy(x, y, 0);
+                 }});
   for (const double margin : {0.0, 0.5, 2.0})
-    all.push_back({"ArcFace " + std::to_string(margin),
-                   [=](const at::Tensor& x, const ClassTargets& t) {
-                     return arcface_loss(x, t, {.scale = 5, .margin = margin});
-                   },
-                   [=](const std::vector<double>& x, int64_t y) { return naive_arcface(x, y, 5, margin); }});
+    all.push_back(
+        {"ArcFace " + std::to_string(margin),
+         [=](const at::Tensor& x, const ClassTargets& t) { return arcface_loss(x, t, {.scale = 5, .margin = margin}); },
+         [=](const std::vector<double>& x, int64_t y) { return naive_arcface(x, y, 5, margin); }});
   return all;
 }
 
@@ -538,8 +538,8 @@ TEST(SupervisedContrastive, AgreesWithTheDefinition) {
       const Loss loss = [&](const at::Tensor& x) {
         return supervised_contrastive_loss(x, as_labels(labels), {.temperature = temperature});
       };
-      EXPECT_NEAR(loss(embeddings).item<double>(),
-                  naive_supervised_contrastive(rows(embeddings), labels, temperature), 1e-12);
+      EXPECT_NEAR(loss(embeddings).item<double>(), naive_supervised_contrastive(rows(embeddings), labels, temperature),
+                  1e-12);
       expect_gradient(loss, embeddings);
     }
   }
@@ -556,8 +556,9 @@ TEST(SupervisedContrastive, WithTwoClipsAClassIsNtXent) {
     for (size_t k = 0; k < 6; ++k) all += k == i ? 0 : std::exp(similarity[i][k]);
     expected -= std::log(std::exp(similarity[i][(i + 3) % 6]) / all) / 6;
   }
-  EXPECT_NEAR(supervised_contrastive_loss(embeddings, as_labels({0, 1, 2, 0, 1, 2}), {.temperature = 0.5}).item<double>(),
-              expected, 1e-12);
+  EXPECT_NEAR(
+      supervised_contrastive_loss(embeddings, as_labels({0, 1, 2, 0, 1, 2}), {.temperature = 0.5}).item<double>(),
+      expected, 1e-12);
 }
 
 TEST(SupervisedContrastive, IsFiniteAtTheEdges) {

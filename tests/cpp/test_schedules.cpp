@@ -127,9 +127,9 @@ TEST(Plateau, OfOtherSchedulesStaysAtOne) {
 
 TEST(Schedule, NamesTheOptionThatItRejects) {
   const std::pair<const char*, ScheduleOptions> cases[] = {
-      {"decay", {.decay = -0.1}},   {"decay", {.decay = kNaN}}, {"warmup", {.warmup = 1}}, {"warmup", {.warmup = -0.1}},
-      {"final", {.final = kNaN}},   {"factor", {.factor = 0}},  {"factor", {.factor = 1}}, {"patience", {.patience = 0}},
-      {"min_lr", {.min_lr = -1.0}},
+      {"decay", {.decay = -0.1}},   {"decay", {.decay = kNaN}},    {"warmup", {.warmup = 1}},
+      {"warmup", {.warmup = -0.1}}, {"final", {.final = kNaN}},    {"factor", {.factor = 0}},
+      {"factor", {.factor = 1}},    {"patience", {.patience = 0}}, {"min_lr", {.min_lr = -1.0}},
   };
   for (const auto& [name, options] : cases)
     EXPECT_EQ(rejected_parameter([&options = options] { check(options); }), name);
