@@ -9,5 +9,7 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_distance(module);
   siamaudio::bind_siamese(module);
   siamaudio::bind_oneshot(module);
+  siamaudio::bind_sampling(module);
+  siamaudio::bind_augment(module);
   siamaudio::bind_trainer(module);
 }

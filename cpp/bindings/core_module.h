@@ -9,6 +9,8 @@ void bind_device(pybind11::module_& module);
 void bind_distance(pybind11::module_& module);
 void bind_siamese(pybind11::module_& module);
 void bind_oneshot(pybind11::module_& module);
+void bind_sampling(pybind11::module_& module);
+void bind_augment(pybind11::module_& module);
 void bind_trainer(pybind11::module_& module);
 
 }  // namespace siamaudio

@@ -1,4 +1,6 @@
+from . import augment as augment
 from . import datasets as datasets
+from . import samplers as samplers
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info
 from .audio import load as load
