@@ -13,5 +13,7 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_oneshot(module);
   siamaudio::bind_losses(module);
   siamaudio::bind_optimizers(module);
+  siamaudio::bind_sampling(module);
+  siamaudio::bind_augment(module);
   siamaudio::bind_trainer(module);
 }

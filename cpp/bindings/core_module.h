@@ -5,14 +5,16 @@
 
 namespace siamaudio {
 
+void bind_augment(pybind11::module_& module);
 void bind_calibration(pybind11::module_& module);
 void bind_device(pybind11::module_& module);
 void bind_distance(pybind11::module_& module);
-void bind_siamese(pybind11::module_& module);
 void bind_encoder(pybind11::module_& module);
-void bind_oneshot(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
+void bind_oneshot(pybind11::module_& module);
 void bind_optimizers(pybind11::module_& module);
+void bind_sampling(pybind11::module_& module);
+void bind_siamese(pybind11::module_& module);
 void bind_trainer(pybind11::module_& module);
 
 }  // namespace siamaudio

@@ -1,8 +1,5 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/lerp.h>
-#include <ATen/ops/var_mean.h>
-
-#include <tuple>
 
 #include "train/augment_ops.h"
 
@@ -16,11 +13,12 @@ at::Tensor mix_style(const at::Tensor& x, const at::Tensor& permutation, const a
   constexpr double kEpsilon = 1e-6;  // of the variance, as in the published code
   const at::Tensor others = permutation.to(x.device());
   const at::Tensor own = weights.to(x.options()).view({-1, 1, 1, 1});
-  const auto [variance, mean] = at::var_mean(x, 3, /*unbiased=*/false, /*keepdim=*/true);
-  const at::Tensor deviation = (variance + kEpsilon).sqrt();
+  const at::Tensor mean = x.mean(3, /*keepdim=*/true);
+  const at::Tensor centred = x - mean;
+  const at::Tensor deviation = (centred.square().mean(3, /*keepdim=*/true) + kEpsilon).sqrt();
   const at::Tensor mixed_mean = at::lerp(mean.index_select(0, others), mean, own);
   const at::Tensor mixed_deviation = at::lerp(deviation.index_select(0, others), deviation, own);
-  return (x - mean) * (mixed_deviation / deviation) + mixed_mean;
+  return centred * (mixed_deviation / deviation) + mixed_mean;
 }
 
 }  // namespace siamaudio

@@ -47,6 +47,9 @@ void require_at_least(const char* name, int64_t value, int64_t least);
 /// Throws ParameterError unless an anchor of any class has so many partners of its own class, and of so many others.
 void require_partners(int64_t num_positive, int64_t num_negative, const ClassifiedClips& clips);
 
+/// "1 to 5", or "1" where there is nothing else.
+std::string up_to(int64_t most);
+
 /// The class with the fewest clips.
 int64_t smallest_class(const ClassifiedClips& clips);
 

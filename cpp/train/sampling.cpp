@@ -59,12 +59,14 @@ void require_partners(int64_t num_positive, int64_t num_negative, const Classifi
   const auto size = static_cast<int64_t>(clips.by_class[static_cast<size_t>(smallest)].size());
   if (num_positive > size - 1)
     throw ParameterError("num_positive", std::to_string(num_positive),
-                         "1 to " + std::to_string(size - 1) + ", as " + describe_class(clips, smallest));
+                         up_to(size - 1) + ", as " + describe_class(clips, smallest));
   if (num_negative > clips.num_classes() - 1)
-    throw ParameterError("num_negative", std::to_string(num_negative),
-                         "1 to " + std::to_string(clips.num_classes() - 1) + ", as there are " +
-                             std::to_string(clips.num_classes()) + " classes");
+    throw ParameterError(
+        "num_negative", std::to_string(num_negative),
+        up_to(clips.num_classes() - 1) + ", as there are " + std::to_string(clips.num_classes()) + " classes");
 }
+
+std::string up_to(int64_t most) { return most == 1 ? "1" : "1 to " + std::to_string(most); }
 
 int64_t smallest_class(const ClassifiedClips& clips) {
   return std::ranges::min_element(clips.by_class, {}, [](const auto& members) { return members.size(); }) -

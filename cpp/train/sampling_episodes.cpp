@@ -19,11 +19,11 @@ void check(const EpisodesOptions& options, const ClassifiedClips& clips) {
   const auto size = static_cast<int64_t>(clips.by_class[static_cast<size_t>(smallest)].size());
   if (options.shots > size - 1)
     throw ParameterError("shots", std::to_string(options.shots),
-                         "1 to " + std::to_string(size - 1) + ", as " + describe_class(clips, smallest));
+                         up_to(size - 1) + ", as " + describe_class(clips, smallest));
   if (options.queries > size - options.shots)
     throw ParameterError("queries", std::to_string(options.queries),
-                         "1 to " + std::to_string(size - options.shots) + " beside shots=" +
-                             std::to_string(options.shots) + ", as " + describe_class(clips, smallest));
+                         up_to(size - options.shots) + " beside shots=" + std::to_string(options.shots) + ", as " +
+                             describe_class(clips, smallest));
 }
 
 std::vector<Batch> plan(const EpisodesOptions& options, ClassifiedClips clips, Random& random) {

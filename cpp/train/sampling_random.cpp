@@ -59,9 +59,9 @@ void check(const RandomTripletsOptions& options, const ClassifiedClips& clips) {
     const auto size = static_cast<int64_t>(clips.by_class[static_cast<size_t>(label)].size());
     const int64_t num_triplets = (size - 1) * (num_clips - size);
     if (options.triplets_per_anchor > num_triplets)
-      throw ParameterError("triplets_per_anchor", std::to_string(options.triplets_per_anchor),
-                           "1 to " + std::to_string(num_triplets) + ", as " + describe_class(clips, label) + " of " +
-                               std::to_string(num_clips));
+      throw ParameterError(
+          "triplets_per_anchor", std::to_string(options.triplets_per_anchor),
+          up_to(num_triplets) + ", as " + describe_class(clips, label) + " of " + std::to_string(num_clips));
   }
 }
 

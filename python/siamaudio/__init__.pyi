@@ -1,6 +1,8 @@
+from . import augment as augment
 from . import datasets as datasets
 from . import losses as losses
 from . import optimizers as optimizers
+from . import samplers as samplers
 from . import schedules as schedules
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info

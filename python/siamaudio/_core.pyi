@@ -150,6 +150,99 @@ def optimizer_steps(
     lrs: Sequence[float],
 ) -> list[_FloatArray]: ...
 def scheduled_lr(options: ScheduleOptions, lr: float, step: int, total_steps: int) -> float: ...
+class HonkaPairsOptions:
+    def __init__(self, *, batch_size: int, negative_ratio: float) -> None: ...
+
+class AnchorPairsOptions:
+    def __init__(self, *, num_positive: int, num_negative: int, steps_per_epoch: int) -> None: ...
+
+class RandomPairsOptions:
+    def __init__(self, *, batch_size: int, num_positive: int, num_negative: int) -> None: ...
+
+class RandomTripletsOptions:
+    def __init__(self, *, batch_size: int, triplets_per_anchor: int) -> None: ...
+
+class BalancedOptions:
+    def __init__(self, *, batch_size: int, clips_per_class: int, negative_ratio: float) -> None: ...
+
+class ShuffledOptions:
+    def __init__(self, *, batch_size: int) -> None: ...
+
+class EpisodesOptions:
+    def __init__(self, *, ways: int, shots: int, queries: int, episodes_per_epoch: int) -> None: ...
+
+_SamplerOptions = (
+    HonkaPairsOptions
+    | AnchorPairsOptions
+    | RandomPairsOptions
+    | RandomTripletsOptions
+    | BalancedOptions
+    | ShuffledOptions
+    | EpisodesOptions
+)
+
+class TimeShiftOptions:
+    def __init__(self, *, probability: float) -> None: ...
+
+class TimeStretchOptions:
+    def __init__(self, *, max_factor: float, probability: float) -> None: ...
+
+class FrequencyScaleOptions:
+    def __init__(self, *, max_factor: float, probability: float) -> None: ...
+
+class FrequencyShiftOptions:
+    def __init__(self, *, max_bands: float, probability: float) -> None: ...
+
+class RandomCropOptions:
+    def __init__(self, *, frames: int) -> None: ...
+
+class GainOptions:
+    def __init__(self, *, max_gain: float, max_offset: float, probability: float) -> None: ...
+
+class NoiseOptions:
+    def __init__(self, *, std: float, probability: float) -> None: ...
+
+class SpecAugmentOptions:
+    def __init__(
+        self,
+        *,
+        num_time_masks: int,
+        max_time_frames: int,
+        num_frequency_masks: int,
+        max_bands: int,
+        value: float | None,
+        probability: float,
+    ) -> None: ...
+
+class MixupOptions:
+    def __init__(self, *, alpha: float, probability: float) -> None: ...
+
+class FrequencyMixStyleOptions:
+    def __init__(self, *, alpha: float, probability: float) -> None: ...
+
+class RandomFrequencyResponseOptions:
+    def __init__(self, *, max_offset: float, num_points: int, probability: float) -> None: ...
+
+_AugmentOptions = (
+    TimeShiftOptions
+    | TimeStretchOptions
+    | FrequencyScaleOptions
+    | FrequencyShiftOptions
+    | RandomCropOptions
+    | GainOptions
+    | NoiseOptions
+    | SpecAugmentOptions
+    | MixupOptions
+    | FrequencyMixStyleOptions
+    | RandomFrequencyResponseOptions
+)
+
+def plan_epoch(
+    sampler: _SamplerOptions, *, labels: _IntArray, num_classes: int, seed: int, epoch: int
+) -> list[tuple[_IntArray, int, _IntArray, npt.NDArray[np.bool_], _IntArray, int]]: ...
+def augment(
+    augmentations: Sequence[_AugmentOptions], spectrograms: _FloatArray, *, seed: int, device: str
+) -> _FloatArray: ...
 def resolve_device(device: str) -> str: ...
 def num_threads() -> int: ...
 def cpu_capability() -> str: ...
