@@ -107,7 +107,6 @@ void bind_siamese(py::module_& module) {
             return to_array(logits);
           },
           py::arg("embeddings"), "Embeddings without calibration (n, dim) -> (n, classes).")
-      .def("add_memory", &Siamese::add_memory, py::arg("num_classes"), "One embedding a class, outside the gradients.")
       .def(
           "set_calibration",
           [](Siamese& self, const ArrayOf<float>& mean, const ArrayOf<float>& matrix) {
@@ -117,6 +116,7 @@ void bind_siamese(py::module_& module) {
       .def("clear_calibration", &Siamese::clear_calibration, "embed() gives what the encoder makes again.")
       .def_property_readonly("is_calibrated", &Siamese::is_calibrated)
       .def_property_readonly("has_head", &Siamese::has_head)
+      .def_property_readonly("has_classifier", [](const Siamese& self) { return self.classifier().has_value(); })
       .def_property_readonly("embedding_size", &Siamese::embedding_size)
       .def(
           "layers",

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/errors.h"
 #include "bindings/core_module.h"
 #include "bindings/python_poll.h"
 #include "bindings/tensors.h"

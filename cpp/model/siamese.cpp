@@ -62,11 +62,6 @@ at::Tensor Siamese::classifier_logits(const at::Tensor& embeddings) const {
   return classifier_->forward(embeddings);
 }
 
-void Siamese::add_memory(int64_t num_classes) {
-  if (num_classes < 1) throw ParameterError("num_classes", std::to_string(num_classes), "1 or more");
-  memory_ = at::zeros({num_classes, embedding_size()}, at::TensorOptions(at::kFloat).device(device_));
-}
-
 at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
   const at::NoGradGuard no_grad;
   const int64_t num_clips = spectrograms.size(0);
@@ -121,7 +116,6 @@ NamedTensors Siamese::parameters() const {
 NamedTensors Siamese::weights() const {
   NamedTensors all = parameters();
   append(all, "encoder", encoder_.buffers());
-  if (memory_.defined()) all.emplace_back("memory", memory_);
   if (calibration_) append(all, "calibration", {{"mean", calibration_->mean}, {"matrix", calibration_->matrix}});
   return all;
 }

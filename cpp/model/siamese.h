@@ -59,10 +59,6 @@ class Siamese {
   /// embeddings: (..., dim) -> (..., classes). Needs a classifier.
   at::Tensor classifier_logits(const at::Tensor& embeddings) const;
 
-  /// One embedding a class that training moves by itself, not by gradients (Lloret 2019); zeros at first.
-  void add_memory(int64_t num_classes);
-  const at::Tensor& memory() const { return memory_; }  ///< (classes, dim); undefined without one
-
   // ---- Inference
 
   /// spectrograms: as for encode, any device -> (clips, dim) on the CPU, calibrated where a calibration is set. Blocks
@@ -82,7 +78,7 @@ class Siamese {
   // ---- Weights
 
   NamedTensors parameters() const;  ///< what training changes: "encoder.*", "head.*", "classifier.*"
-  NamedTensors weights() const;     ///< parameters, running statistics, "memory", "calibration.*"
+  NamedTensors weights() const;     ///< parameters, running statistics, "calibration.*"
 
   /// Copies the values of `values`, which has the names and shapes of weights().
   void set_weights(const NamedTensors& values);
@@ -103,7 +99,6 @@ class Siamese {
   Encoder encoder_;
   std::optional<Linear> head_;
   std::optional<Classifier> classifier_;
-  at::Tensor memory_;
   std::optional<Calibration> calibration_;
   at::Device device_{at::kCPU};
 };

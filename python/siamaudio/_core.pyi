@@ -52,9 +52,10 @@ class Siamese:
     def similarity(self, a: _FloatArray, b: _FloatArray, *, num_threads: int) -> _FloatArray: ...
     def add_classifier(self, num_classes: int, kind: str) -> None: ...
     def classifier_logits(self, embeddings: _FloatArray) -> _FloatArray: ...
-    def add_memory(self, num_classes: int) -> None: ...
     def set_calibration(self, *, mean: _FloatArray, matrix: _FloatArray) -> None: ...
     def clear_calibration(self) -> None: ...
+    @property
+    def has_classifier(self) -> bool: ...
     @property
     def is_calibrated(self) -> bool: ...
     @property
@@ -250,6 +251,7 @@ def metric_similarity(a: _FloatArray, b: _FloatArray, *, metric: str) -> _FloatA
 def exact_oneshot(
     similarity: npt.NDArray[Any], labels: _IntArray, *, num_classes: int, ways: int, num_threads: int
 ) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+def classifier_kind(losses: Sequence[_LossOptions]) -> str | None: ...
 def fit(
     network: Siamese,
     *,
@@ -259,17 +261,20 @@ def fit(
     validation: _FloatArray,
     validation_labels: _IntArray,
     num_validation_classes: int,
-    pairing: str,
-    loss: str,
+    losses: Sequence[_LossOptions],
+    sampler: _SamplerOptions,
+    augment: Sequence[_AugmentOptions],
     optimizer: OptimizerOptions,
     epochs: int,
+    steps_per_epoch: int,
     patience: int,
-    batch_size: int,
-    clips_per_class: int,
-    negative_ratio: float,
+    validation_freq: int,
     validation_ways: int,
+    checkpoint_every: int,
     seed: int,
     num_threads: int,
+    state: tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None,
     on_step: Callable[[int, int, int, float], None],
-    on_epoch: Callable[[dict[str, Any]], None],
+    on_epoch: Callable[[dict[str, Any]], bool],
+    on_checkpoint: Callable[[dict[str, Any], dict[str, npt.NDArray[Any]]], None] | None,
 ) -> int: ...

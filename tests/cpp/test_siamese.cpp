@@ -184,21 +184,17 @@ TEST(Siamese, NamesItsWeightsByTheirPlace) {
   EXPECT_EQ(network.parameters().size(), 12U);
 }
 
-TEST(Siamese, HoldsAClassifierAndAMemory) {
+TEST(Siamese, HoldsAClassifier) {
   Siamese network(small_options(), kInput, 1);
   const at::Tensor embeddings = noise_tensor({3, 8}, 2);
   EXPECT_EQ(rejected_parameter([&] { network.classifier_logits(embeddings); }), "classifier");
-  EXPECT_FALSE(network.memory().defined());
   const NamedTensors before = copies(network.weights());
 
   network.add_classifier(5, ClassifierKind::kLinear);
-  network.add_memory(5);
   EXPECT_EQ(network.parameters().size(), 14U);
-  EXPECT_EQ(network.weights().size(), before.size() + 3);
+  EXPECT_EQ(network.weights().size(), before.size() + 2);
   EXPECT_EQ(named(network.parameters(), "classifier.weight").sizes(), at::IntArrayRef({5, 8}));
   EXPECT_EQ(named(network.parameters(), "classifier.bias").sizes(), at::IntArrayRef({5}));
-  EXPECT_EQ(named(network.weights(), "memory").sizes(), at::IntArrayRef({5, 8}));
-  EXPECT_EQ(network.memory().abs().max().item<float>(), 0);
   EXPECT_EQ(network.classifier_logits(embeddings).sizes(), at::IntArrayRef({3, 5}));
   for (const auto& [name, tensor] : before) EXPECT_TRUE(at::equal(named(network.weights(), name), tensor)) << name;
 
@@ -211,7 +207,6 @@ TEST(Siamese, HoldsAClassifierAndAMemory) {
   EXPECT_FALSE(at::equal(named(twin.parameters(), "classifier.weight"), first));
   EXPECT_EQ(twin.parameters().size(), 13U);
   EXPECT_EQ(rejected_parameter([&] { twin.add_classifier(0, ClassifierKind::kLinear); }), "num_classes");
-  EXPECT_EQ(rejected_parameter([&] { twin.add_memory(0); }), "num_classes");
 }
 
 TEST(Siamese, CalibratesWhatItEmbedsButNotWhatItEncodes) {
