@@ -102,9 +102,9 @@ def test_a_folder_with_checkpoints_is_not_begun_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        ({"seed": 1}, "fit: seed was 0, and is now 1"),
-        ({"epochs": 5}, "fit: epochs was 4, and is now 5"),
-        ({"batch_size": 4}, "fit: sampler was"),
+        ({"seed": 1}, r"fit\.seed was 0, and is now 1"),
+        ({"epochs": 5}, r"fit\.epochs was 4, and is now 5"),
+        ({"batch_size": 4}, r"fit\.sampler\.batch_size was 8, and is now 4"),
     ],
 )
 def test_another_run_does_not_go_on(tmp_path: Path, options: dict[str, object], what: str) -> None:
@@ -117,9 +117,9 @@ def test_other_data_and_another_network_do_not_go_on(tmp_path: Path) -> None:
     _fit(tmp_path / "run", checkpoint_every=4)
     train, validation, _ = _features().split_classes(4, 2, 0, seed=0)
     options = {"epochs": EPOCHS, "batch_size": 8, "checkpoint": tmp_path / "run", "resume": True, "progress": False}
-    with pytest.raises(sa.CheckpointError, match="another training data"):
+    with pytest.raises(sa.CheckpointError, match="training data was"):
         _network().fit(train[1:], validation=validation, **options)
-    with pytest.raises(sa.CheckpointError, match="network: optimizer was"):
+    with pytest.raises(sa.CheckpointError, match=r"network\.optimizer\.lr was 0.003"):
         _network().set_params(optimizer__lr=1e-3).fit(train, validation=validation, **options)
 
 
@@ -262,7 +262,7 @@ def test_written_arrays_keep_their_types(tmp_path: Path) -> None:
         "a": np.arange(3, dtype=np.int64),
         "b": np.array(np.inf),
         "c": np.zeros((2, 0), dtype=np.float32),
-        "d": np.float32(3).reshape(()),
+        "d": np.array(3, dtype=np.float32),
     }
     checkpoint.write(tmp_path / "file", {"x": 1}, arrays)
     manifest, back = checkpoint.read(tmp_path / "file")

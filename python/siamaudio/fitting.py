@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import zlib
@@ -232,7 +233,7 @@ class _Keeper:
 
     def __init__(self, folder: TrainingCheckpoints, facts: dict[str, Any], records: list[dict[str, Any]]) -> None:
         self._folder = folder
-        self._facts = facts
+        self._facts: dict[str, Any] = json.loads(json.dumps(facts))  # tuples become lists, as in the file
         self._records = records
 
     def write(self, progress: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> None:
@@ -252,18 +253,24 @@ class _Keeper:
             return None
         for fact, value in self._facts.items():
             if state.manifest[fact] != value:
-                raise CheckpointError(_difference(state.path, fact, state.manifest[fact], value))
+                where, kept, given = _first_difference(fact, state.manifest[fact], value)
+                raise CheckpointError(
+                    f"{state.path} is of another training: {where} was {kept!r}, and is now {given!r}; give it the "
+                    "same, or another folder"
+                )
         self._records.extend(state.manifest["history"])
         return state
 
 
-def _difference(path: Path, fact: str, kept: Any, given: Any) -> str:
-    """Say what a checkpoint has otherwise than the run that shall go on from it."""
-    text = f"{path} is of a training with another {fact}"
+def _first_difference(where: str, kept: Any, given: Any) -> tuple[str, Any, Any]:
+    """Return the way to the first value in which two descriptions differ, and the two values."""
     if isinstance(kept, dict) and isinstance(given, dict):
-        names = [name for name in {**kept, **given} if kept.get(name) != given.get(name)]
-        return f"{text}: {names[0]} was {kept.get(names[0])!r}, and is now {given.get(names[0])!r}"
-    return f"{text}: give it the same, or another folder"
+        name = next(name for name in {**kept, **given} if kept.get(name) != given.get(name))
+        return _first_difference(f"{where}.{name}", kept.get(name), given.get(name))
+    if isinstance(kept, list) and isinstance(given, list) and len(kept) == len(given):
+        index = next(index for index in range(len(kept)) if kept[index] != given[index])
+        return _first_difference(f"{where}.{index}", kept[index], given[index])
+    return where, kept, given
 
 
 def _fingerprint(array: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> str:
