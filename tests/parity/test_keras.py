@@ -189,11 +189,17 @@ def _shaken(name: str, value: npt.NDArray[np.float32], rng: np.random.Generator)
     return rng.uniform(low, high, value.shape).astype(np.float32)
 
 
-def ask_keras(folder: Path) -> None:
-    """Have Keras answer all questions in the folder; skips where there is no Keras."""
+@pytest.fixture(scope="module")
+def keras_python() -> str:
+    """The interpreter that has Keras."""
     python = os.environ.get("SIAMAUDIO_KERAS_PYTHON")
     if not python:
         pytest.skip("Keras absent: set SIAMAUDIO_KERAS_PYTHON to an interpreter that has keras and tensorflow")
+    return python
+
+
+def ask_keras(python: str, folder: Path) -> None:
+    """Have Keras answer all questions in the folder."""
     settings = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     script = Path(__file__).with_name("keras_side.py")
     done = subprocess.run(
@@ -203,13 +209,13 @@ def ask_keras(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
+def twins(keras_python: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
     """Every network, after Keras was asked about all of them in one process: TensorFlow takes seconds to load."""
     folder = tmp_path_factory.mktemp("keras")
     twins = {name: Twin(network, seed) for seed, (name, network) in enumerate(NETWORKS.items())}
     for name, twin in twins.items():
         twin.ask(folder, name)
-    ask_keras(folder)
+    ask_keras(keras_python, folder)
     for name, twin in twins.items():
         twin.hear(folder, name)
     return twins
