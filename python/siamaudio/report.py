@@ -274,13 +274,24 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
         ),
         ("distance", net.distance),
         ("loss", {"bce": "binary cross-entropy", "mse": "mean squared error"}.get(net.loss, net.loss)),
-        ("optimizer", str(net.optimizer)),
+        ("optimizer", _described(net.optimizer)),
         ("parameters", f"{num_parameters:,}"),
         ("epochs", str(len(history))),
         ("weights kept", f"of epoch {net.best_epoch_}, counted from 0" if len(history) else "those it began with"),
         ("training time", f"{sum(history['seconds']):.1f} s"),
         ("made with", f"siamaudio {__version__}"),
     ]
+
+
+def _described(option: Any) -> str:
+    """Name an option and its fields, without those that are None: "adam (lr 0.001, schedule cosine (warmup 0.1))"."""
+    values = {field.name: getattr(option, field.name) for field in dataclasses.fields(option)}
+    words = [
+        f"{name} {_described(value) if dataclasses.is_dataclass(value) else value}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    return f"{option.name} ({', '.join(words)})" if words else option.name
 
 
 def _front_end_facts(front_end: LogMel | None) -> list[tuple[str, str]]:
