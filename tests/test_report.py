@@ -358,3 +358,17 @@ def test_table_sorts_in_a_browser(browser: Any, report: Path, result: sa.OneShot
     assert click(0) == "ascending"
     assert column(0) == descending[::-1]
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_an_optimizer_is_described_by_what_it_has(tmp_path: Path) -> None:
+    features = make_features(("a", "b", "c"), front_end=None)
+    encoder = sa.ConvEncoder(blocks=(), embedding_size=4, embedding_dropout=0.0, embedding_batch_norm=False)
+    optimizer = sa.optimizers.SGD(momentum=0.9, clip_norm=5.0, schedule=sa.schedules.Cosine(warmup=0.2))
+    net = sa.SiameseNetwork(encoder, optimizer=optimizer)
+    net.fit(make_features(("d", "e"), front_end=None), epochs=1, progress=False)
+    result = sa.evaluate_oneshot(net, features, ways=2)
+    page = Page(sa.write_report(tmp_path / "report.html", net, features, result).read_text("utf-8"))
+    assert (
+        "sgd (clip_norm 5.0, schedule cosine (warmup 0.2, final 0.0), lr 0.01, momentum 0.9, nesterov False)"
+        in page.text
+    )

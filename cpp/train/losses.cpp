@@ -15,6 +15,7 @@
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/where.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>

@@ -191,7 +191,7 @@ class Trainer {
         objective_(network_, embeddings, labels_.index_select(0, index), batch, inputs);
     value.loss.backward();
     if (options_.optimizer.clip_norm > 0) clip_gradients(network_.parameters(), options_.optimizer.clip_norm);
-    optimizer_->step(lr());
+    optimizer_->step(lr(progress_.total_steps));
     if (average_) average_->update(options_.optimizer.moving_average);
 
     const double loss = value.loss.item<double>();
@@ -237,7 +237,7 @@ class Trainer {
     EpochReport report{.epoch = progress_.epoch,
                        .loss = mean_loss(),
                        .validation_accuracy = std::numeric_limits<double>::quiet_NaN(),
-                       .lr = lr(),
+                       .lr = lr(progress_.total_steps - 1),
                        .seconds = 0,
                        .num_clips = progress_.num_clips,
                        .num_pairs = progress_.num_pairs};
@@ -272,10 +272,9 @@ class Trainer {
     return exact_oneshot(values, validation_->labels, validation_->num_classes, ways, 0, listener_.poll).accuracy;
   }
 
-  /// Of the next step.
-  double lr() const {
+  double lr(int64_t step) const {
     const OptimizerOptions& optimizer = options_.optimizer;
-    return scheduled_lr(optimizer.schedule, optimizer.lr, progress_.total_steps, planned_steps_) * plateau_.scale();
+    return scheduled_lr(optimizer.schedule, optimizer.lr, step, planned_steps_) * plateau_.scale();
   }
 
   void checkpoint() {

@@ -46,7 +46,7 @@ struct EpochReport {
   int64_t epoch;
   double loss;                 ///< mean over the epoch's steps
   double validation_accuracy;  ///< exact one-shot accuracy; NaN where it was not measured
-  double lr;                   ///< learning rate at the end of the epoch
+  double lr;                   ///< learning rate of the epoch's last step
   double seconds;              ///< training and validation
   int64_t num_clips;           ///< encoded, each side of a pair counted
   int64_t num_pairs;           ///< or triplets

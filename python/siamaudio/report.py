@@ -262,10 +262,10 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
         *_encoder_facts(encoder),
         ("distance", net.distance),
         ("head", "none" if net.head is None else net.head),
-        ("loss", ", ".join(map(str, net.losses()))),
-        ("sampler", str(net.sampler)),
-        ("optimizer", str(net.optimizer)),
-        *([("augmentation", ", ".join(map(str, net.augment)))] if net.augment else []),
+        ("loss", ", ".join(map(_described, net.losses()))),
+        ("sampler", _described(net.sampler)),
+        ("optimizer", _described(net.optimizer)),
+        *([("augmentation", ", ".join(map(_described, net.augment)))] if net.augment else []),
         ("parameters", f"{num_parameters:,}"),
         ("epochs", str(len(history))),
         ("weights kept", f"of epoch {net.best_epoch_}, counted from 0" if len(history) else "those it began with"),
@@ -305,6 +305,19 @@ def _encoder_facts(encoder: ConvEncoder) -> list[tuple[str, str]]:
 def _sides(sides: int | tuple[int, int]) -> str:
     height, width = sides if isinstance(sides, tuple) else (sides, sides)
     return f"{height} × {width}"
+
+
+def _described(option: Any) -> str:
+    """Name an option and its fields, without those that are None: "adam (lr 0.001, schedule cosine (warmup 0.1))"."""
+    if isinstance(option, str):
+        return option
+    values = {field.name: getattr(option, field.name) for field in dataclasses.fields(option)}
+    words = [
+        f"{name} {_described(value) if dataclasses.is_dataclass(value) else value}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    return f"{option.name} ({', '.join(words)})" if words else option.name
 
 
 def _front_end_facts(front_end: LogMel | None) -> list[tuple[str, str]]:
