@@ -192,7 +192,7 @@ class FusedAdam final : public Optimizer {
   FusedAdam(const OptimizerOptions& options, const NamedTensors& parameters)
       : Optimizer(parameters), options_(options), means_(make_slots()), variances_(make_slots()) {
     if (parameters_.empty()) return;
-    num_updates_ = at::zeros({}, parameters_[0].options().dtype(at::kFloat).requires_grad(false));
+    num_updates_ = at::zeros({}, at::kFloat);
     for (size_t i = 0; i < parameters_.size(); ++i) {
       const bool decays = options.kind == OptimizerKind::kAdamw && parameters_[i].dim() >= 2;
       (decays ? decaying_ : plain_).push_back(i);
@@ -210,6 +210,9 @@ class FusedAdam final : public Optimizer {
  private:
   void update(const Tensors& gradients, double lr) override {
     num_updates_.add_(1);
+    // Keras adds epsilon before it corrects the root's bias, the kernel after that.
+    epsilon_ = options_.epsilon / std::sqrt(1 - std::pow(options_.beta_2, num_updates_.item<double>()));
+    count_ = num_updates_.to(parameters_[0].device());
     update_part(plain_, gradients, lr, /*weight_decay=*/0);
     update_part(decaying_, gradients, lr, options_.weight_decay);
   }
@@ -225,19 +228,21 @@ class FusedAdam final : public Optimizer {
     Tensors part_gradients = chosen(gradients);
     Tensors means = chosen(means_);
     Tensors variances = chosen(variances_);
-    const Tensors counts(part.size(), num_updates_);  // the kernel wants one a parameter
+    const Tensors counts(part.size(), count_);  // the kernel wants one a parameter
     if (weight_decay > 0)
       at::_fused_adamw_(parameters, part_gradients, means, variances, {}, counts, lr, options_.beta_1, options_.beta_2,
-                        weight_decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                        weight_decay, epsilon_, /*amsgrad=*/false, /*maximize=*/false);
     else
       at::_fused_adam_(parameters, part_gradients, means, variances, {}, counts, lr, options_.beta_1, options_.beta_2,
-                       /*weight_decay=*/0, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                       /*weight_decay=*/0, epsilon_, /*amsgrad=*/false, /*maximize=*/false);
   }
 
   OptimizerOptions options_;
   Tensors means_;      // of the gradients
   Tensors variances_;  // uncentred
-  at::Tensor num_updates_;
+  at::Tensor num_updates_;        // on the CPU
+  at::Tensor count_;              // the same where the parameters are
+  double epsilon_ = 0;            // of this step
   std::vector<size_t> plain_;     // indices of parameters without
   std::vector<size_t> decaying_;  // and with weight decay
 };

@@ -105,10 +105,10 @@ class Adadelta(_Common):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Adam(_Common):
-    """Adam (Kingma and Ba 2015, algorithm 1).
+    """Adam (Kingma and Ba 2015, in the form at the end of their section 2, which is Keras's).
 
-    ``epsilon`` stands beside the bias-corrected root, as in the paper and in PyTorch. Keras adds it before the
-    correction, which makes its first steps shorter where gradients are near epsilon in size.
+    ``epsilon`` is added to the root before its bias is corrected; PyTorch adds it after, which makes first steps longer
+    where gradients are near epsilon in size.
 
     Parameters
     ----------

@@ -59,8 +59,8 @@ class NaiveOptimizer {
         const double decay = decays_ && o_.kind == OptimizerKind::kAdamw ? -lr * o_.weight_decay * values[i] : 0;
         m = o_.beta_1 * m + (1 - o_.beta_1) * g;
         v = o_.beta_2 * v + (1 - o_.beta_2) * g * g;
-        return decay -
-               lr * m / (1 - std::pow(o_.beta_1, t_)) / (std::sqrt(v / (1 - std::pow(o_.beta_2, t_))) + o_.epsilon);
+        const double rate = lr * std::sqrt(1 - std::pow(o_.beta_2, t_)) / (1 - std::pow(o_.beta_1, t_));
+        return decay - rate * m / (std::sqrt(v) + o_.epsilon);
       }
       case OptimizerKind::kNadam: {
         m = o_.beta_1 * m + (1 - o_.beta_1) * g;
@@ -142,7 +142,8 @@ TEST(Optimizers, AdamHasTheBitsOfTheFusedKernel) {
     set_gradient(b, gradients[1]);
     adam->step(3e-3);
     const at::Tensor count = make_tensor({static_cast<float>(step + 1)}, {});
-    at::_fused_adam_(expected, gradients, means, variances, {}, {count, count.clone()}, 3e-3, 0.9, 0.999, 0, 1e-7,
+    const double epsilon = 1e-7 / std::sqrt(1 - std::pow(0.999, static_cast<double>(step + 1)));
+    at::_fused_adam_(expected, gradients, means, variances, {}, {count, count.clone()}, 3e-3, 0.9, 0.999, 0, epsilon,
                      false, false);
     EXPECT_TRUE(at::equal(a.detach(), expected[0]));
     EXPECT_TRUE(at::equal(b.detach(), expected[1]));
