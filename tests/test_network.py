@@ -151,8 +151,12 @@ def test_estimator_conventions(trained: sa.SiameseNetwork) -> None:
     assert twin.get_params() == trained.get_params()
     assert "not trained" in repr(twin)
     assert twin.set_params(distance="absolute").distance == "absolute"
-    with pytest.raises(sa.ParameterError, match="encoder, distance, loss, optimizer"):
+    with pytest.raises(sa.ParameterError, match="encoder, distance, head, loss, sampler, optimizer, augment"):
         twin.set_params(distanze="absolute")
+    assert twin.set_params(optimizer__lr=1e-4, sampler__batch_size=8).get_params()["optimizer__lr"] == 1e-4
+    assert (twin.optimizer.lr, trained.optimizer.lr, twin.sampler.batch_size) == (1e-4, 3e-3, 8)
+    with pytest.raises(sa.ParameterError, match="optimizer__rate"):
+        twin.set_params(optimizer__rate=1)
     for use in (lambda: twin.embed(np.zeros((1, 2, 3))), twin.weights, lambda: twin.save("x"), twin.num_parameters):
         with pytest.raises(sa.TrainingError, match="not trained"):
             use()
@@ -161,8 +165,8 @@ def test_estimator_conventions(trained: sa.SiameseNetwork) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "named"),
     [("epochs", 0, "epochs"), ("patience", -1, "patience"), ("batch_size", 1, "batch_size"),
-     ("pairing", "x", "pairing"),
-     ("clips_per_class", 1, "clips_per_class"), ("negative_ratio", 0.0, "negative_ratio"), ("device", "tpu", "device"),
+     ("pairing", "x", "pairing"), ("steps_per_epoch", -1, "steps_per_epoch"),
+     ("validation_freq", 0, "validation_freq"), ("device", "tpu", "device"),
      ("device", "cuda:99", "device"), ("seed", -1, "seed"), ("num_threads", -1, "num_threads")],
 )  # fmt: skip
 def test_bad_options_are_named(
@@ -173,11 +177,28 @@ def test_bad_options_are_named(
 
 
 def test_bad_networks_are_named(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
-    with pytest.raises(sa.ParameterError, match="preset: got lenet; accepted: honka2019"):
+    with pytest.raises(sa.ParameterError, match=r"preset: got lenet; accepted: .*honka2019"):
         sa.SiameseNetwork.preset("lenet")
-    for options, named in (({"distance": "x"}, "distance"), ({"loss": "x"}, "loss")):
-        with pytest.raises(sa.ParameterError, match=f"^{named}: got x"):
+    for options, named in (
+        ({"distance": "x"}, "distance: got '?x"),
+        ({"head": "x"}, "head: got '?x"),
+        ({"loss": "x"}, "loss: got x"),
+        ({"loss": ()}, "loss: got none"),
+        ({"sampler": "x"}, "sampler: got x"),
+        ({"optimizer": "x"}, "optimizer: got x"),
+        ({"augment": ("x",)}, "augment.*: got x"),
+        ({"sampler": sa.samplers.Balanced(clips_per_class=1)}, "clips_per_class: got 1"),
+        ({"sampler": sa.samplers.Balanced(negative_ratio=0.0)}, "negative_ratio: got 0"),
+        ({"optimizer": sa.optimizers.Adam(lr=-1.0)}, "lr: got -1"),
+        ({"loss": "triplet"}, "sampler: "),
+        ({"distance": "cosine", "head": None}, "head: got None; accepted: 'dense'"),
+        ({"loss": "cross_entropy"}, "head: got 'dense'; accepted: None"),
+        ({"augment": (sa.augment.Mixup(),)}, "augment: got Mixup"),
+    ):
+        with pytest.raises(sa.ParameterError, match=f"^{named}"):
             sa.SiameseNetwork(small_encoder, **options).fit(synthetic_features, epochs=1, progress=False)
+    with pytest.raises(sa.ParameterError, match=r"batch_size: got 8; accepted: None: the batches of AnchorPairs"):
+        sa.SiameseNetwork(small_encoder, sampler="anchor_pairs").fit(synthetic_features, batch_size=8)
     with pytest.raises(sa.ParameterError, match="block3 needs an input larger"):
         sa.SiameseNetwork.preset("honka2019").fit(synthetic_features, epochs=1, progress=False)
 
@@ -224,9 +245,146 @@ def test_failing_callback_of_the_bar_comes_through(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("in the bar")
 
-    monkeypatch.setattr("siamaudio.network.tqdm.set_postfix_str", broken)
+    monkeypatch.setattr("siamaudio.fitting.tqdm.set_postfix_str", broken)
     with pytest.raises(ZeroDivisionError, match="in the bar"):
         _fit(small_encoder, synthetic_features)
+
+
+def test_callbacks_see_each_epoch_and_may_stop(
+    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder
+) -> None:
+    seen = []
+
+    def look(net: sa.SiameseNetwork, record: dict[str, object]) -> bool:
+        seen.append((record["epoch"], net.embed(synthetic_features[:2]).shape))
+        return len(seen) == 3
+
+    net = _fit(small_encoder, synthetic_features, epochs=10, callbacks=[look])
+    assert seen == [(0, (2, 32)), (1, (2, 32)), (2, (2, 32))]
+    assert len(net.history_) == 3
+
+
+def test_warm_start_goes_on_from_the_present_weights(
+    trained: sa.SiameseNetwork, synthetic_features: sa.Features, small_encoder: sa.ConvEncoder
+) -> None:
+    train, _, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    other = clone(trained).build(trained.input_shape_, seed=9).set_weights(trained.weights())
+    other.set_params(optimizer=sa.optimizers.SGD(lr=1e-30))
+    other.fit(train, epochs=1, warm_start=True, progress=False)
+    before, after = trained.weights(), other.weights()
+    for name, weight in before.items():
+        if "running" not in name and "updates" not in name:
+            np.testing.assert_allclose(after[name], weight, atol=1e-25, err_msg=name)
+    with pytest.raises(sa.TrainingError, match="not trained"):
+        clone(trained).fit(train, warm_start=True)
+    with pytest.raises(sa.ParameterError, match="as the network's weights"):
+        other.fit(sa.Features.from_arrays(np.zeros((4, 8, 8)), list("aabb")), warm_start=True)
+
+
+def test_a_classifier_tells_training_classes(
+    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, tmp_path: Path
+) -> None:
+    train, _, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
+    net = sa.SiameseNetwork(
+        small_encoder, distance="cosine", head=None, loss="cross_entropy", sampler="shuffled",
+        optimizer=sa.optimizers.Adam(lr=3e-3), augment=(sa.augment.Mixup(),),
+    ).fit(train, epochs=12, progress=False)  # fmt: skip
+    probabilities = net.predict_proba(train)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    accuracy = np.mean(net.predict(train) == np.array(train.class_names)[train.labels])
+    assert accuracy > 0.6  # chance is 1/8
+    net.save(tmp_path / "net.siam")
+    back = sa.SiameseNetwork.load(tmp_path / "net.siam")
+    np.testing.assert_array_equal(back.predict_proba(train), probabilities)
+    with pytest.raises(sa.TrainingError, match="calibrated"):
+        net.calibrate(train).predict(train)
+
+
+def test_a_network_without_classifier_predicts_no_classes(trained: sa.SiameseNetwork, unseen: sa.Features) -> None:
+    with pytest.raises(sa.TrainingError, match="no classifier"):
+        trained.predict(unseen)
+
+
+def test_calibration_whitens_the_embeddings(
+    trained: sa.SiameseNetwork, synthetic_features: sa.Features, unseen: sa.Features, tmp_path: Path
+) -> None:
+    train = synthetic_features.select_classes(trained.train_classes_)
+    net = clone(trained).build(trained.input_shape_).set_weights(trained.weights())
+    plain = net.embed(unseen)
+    raw = net.embed(train)
+    net.calibrate(train, shrinkage=0.5)
+
+    unit = raw.astype(np.float64) / np.linalg.norm(raw, axis=1, keepdims=True)
+    within = unit - np.array([unit[train.labels == label].mean(axis=0) for label in train.labels])
+    covariance = within.T @ within / len(unit)
+    shrunk = 0.5 * covariance + 0.5 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    values, vectors = np.linalg.eigh(shrunk)
+    expected = (plain / np.linalg.norm(plain, axis=1, keepdims=True) - unit.mean(axis=0)) @ (
+        vectors / np.sqrt(values) @ vectors.T
+    )
+    embeddings = net.embed(unseen)
+    np.testing.assert_allclose(embeddings, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    cosine = embeddings @ embeddings.T / np.outer(*2 * [np.linalg.norm(embeddings, axis=1)])
+    np.testing.assert_allclose(net.similarity(embeddings, embeddings), cosine, atol=1e-5)
+
+    net.save(tmp_path / "net.siam")
+    np.testing.assert_array_equal(sa.SiameseNetwork.load(tmp_path / "net.siam").embed(unseen), embeddings)
+    assert np.array_equal(net.calibrate(train, shrinkage=0.5).embed(unseen), embeddings)  # not calibrated twice
+    with pytest.raises(sa.DatasetError, match="two or more clips"):
+        net.calibrate(train[np.unique(train.labels, return_index=True)[1]])
+    with pytest.raises(sa.ParameterError, match="shrinkage"):
+        net.calibrate(train, shrinkage=0.0)
+
+
+def test_any_number_of_frames_where_time_is_pooled(synthetic_features: sa.Features) -> None:
+    blocks = (sa.ConvBlock(filters=4, kernel_size=3),)
+    encoder = sa.ConvEncoder(blocks=blocks, pooling="frequency", dense=(sa.Dense(units=8),))
+    net = _fit(encoder, synthetic_features, epochs=1)
+    _, bands, frames = synthetic_features.shape
+    rng = np.random.default_rng(0)
+    assert net.embed(rng.random((3, bands, 2 * frames))).shape == (3, 8)
+    with pytest.raises(sa.ParameterError, match=rf"accepted: \(clips, {bands}, frames\)"):
+        net.embed(rng.random((3, bands + 1, frames)))
+
+
+def test_images_with_channels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = sa.Features.from_arrays(rng.random((12, 3, 16, 18)), np.repeat(list("abc"), 4))
+    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4, kernel_size=3),), dense=(sa.Dense(units=8),))
+    net = sa.SiameseNetwork(encoder).fit(features, epochs=1, batch_size=8, progress=False)
+    assert net.input_shape_ == (3, 16, 18)
+    net.save(tmp_path / "net.siam")
+    features.save(tmp_path / "f.zarr")
+    np.testing.assert_array_equal(
+        sa.SiameseNetwork.load(tmp_path / "net.siam").embed(sa.Features.load(tmp_path / "f.zarr")), net.embed(features)
+    )
+
+
+def test_options_as_text() -> None:
+    net = sa.SiameseNetwork.preset("lloret2019_mnist_pair_class")
+    net.set_from_text(
+        {
+            "loss.contrastive.margin": "2",
+            "loss.1.weight": "0.5",
+            "encoder.blocks.all.filters": "8",
+            "encoder.dense.0.units": "32",
+            "optimizer.schedule": "cosine",
+            "optimizer.schedule.warmup": "0.2",
+            "sampler": "balanced",
+            "augment": "time_shift, noise",
+            "augment.noise.std": "0.3",
+        }
+    )
+    assert net.losses() == (sa.losses.Contrastive(margin=2.0), sa.losses.CrossEntropy(weight=0.5))
+    assert [block.filters for block in net.encoder.blocks] == [8, 8]
+    assert net.encoder.dense[0].units == 32
+    assert net.optimizer == sa.optimizers.Adam(schedule=sa.schedules.Cosine(warmup=0.2))
+    assert net.sampler == sa.samplers.Balanced()
+    assert net.augment == (sa.augment.TimeShift(), sa.augment.Noise(std=0.3))
+    assert net.set_from_text({"head": "dense", "distance": "squared", "loss": "bce"}).head == "dense"
+    for settings in ({"lr": "1"}, {"optimizer.rate": "1"}, {"loss.margin": "x"}, {"encoder": "x"}, {"loss.5.m": "1"}):
+        with pytest.raises(sa.ParameterError):
+            sa.SiameseNetwork.preset("lloret2019_mnist_pair_class").set_from_text(settings)
 
 
 @pytest.fixture

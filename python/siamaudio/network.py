@@ -612,6 +612,7 @@ class SiameseNetwork:
         CheckpointError
             The file cannot be written.
         """
+        weights = self.weights()
         manifest = {
             "kind": "network",
             "network": self._options_to_dict(),
@@ -625,7 +626,7 @@ class SiameseNetwork:
             "history": list(self.history_),
             "best_epoch": self.best_epoch_,
         }
-        checkpoint_file.write(Path(path), manifest, self.weights())
+        checkpoint_file.write(Path(path), manifest, weights)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Self:
