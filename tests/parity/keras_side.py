@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 
@@ -126,7 +127,68 @@ def forward(question: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[di
     }
 
 
-TASKS = {"forward": forward}
+def step(question: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Make one training step on the clips "x", whose sides are encoded one by one; answer loss and weights."""
+    x, labels = arrays.pop("x"), arrays.pop("labels")
+    batch = {name: arrays.pop(name) for name in ("pairs", "is_same", "pair_weights", "triplets")}
+    embed, network = siamese(question)
+    variables = _variables(network)
+    classifier = None
+    if "classifier/kernel" in arrays:
+        classifier = layers.Dense(arrays["classifier/kernel"].shape[1], activation="softmax")
+        classifier.build(embed.output.shape)
+        variables |= {"classifier/kernel": classifier.kernel, "classifier/bias": classifier.bias}
+    if variables.keys() != arrays.keys():
+        raise ValueError(f"the model has {sorted(variables)}, the arrays are {sorted(arrays)}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    trainable = [variable for variable in variables.values() if variable.trainable]
+
+    with tf.GradientTape() as tape:
+        sides = [embed(side, training=True) for side in np.split(x, question["num_sides"])]
+        loss = sum(_loss(spec, sides, labels, batch, network, classifier, question) for spec in question["losses"])
+    gradients = tape.gradient(loss, trainable, unconnected_gradients="zero")
+    keras.optimizers.Adam(question["lr"]).apply(gradients, trainable)
+    names = [name for name, variable in variables.items() if variable.trainable]
+    return {"loss": float(loss)}, {
+        **{name: variable.numpy() for name, variable in variables.items()},
+        **{f"gradient of {name}": gradient.numpy() for name, gradient in zip(names, gradients, strict=True)},
+    }
+
+
+def _loss(
+    spec: dict[str, Any],
+    sides: list[Any],
+    labels: np.ndarray,
+    batch: dict[str, np.ndarray],
+    network: keras.Model,
+    classifier: Any,
+    question: dict[str, Any],
+) -> Any:
+    embeddings = ops.concatenate(sides)
+    if spec["type"] == "cross_entropy":
+        of_sides = zip(sides, np.split(labels, len(sides)), strict=True)
+        terms = [keras.losses.sparse_categorical_crossentropy(own, classifier(side)) for side, own in of_sides]
+        return spec["weight"] * sum(ops.mean(term) for term in terms)
+    if spec["type"] == "triplet":
+        anchor, positive, negative = (ops.take(embeddings, batch["triplets"][:, role], axis=0) for role in range(3))
+        gaps = _distance(anchor, positive, "euclidean") - _distance(anchor, negative, "euclidean") + spec["margin"]
+        return spec["weight"] * ops.mean(ops.maximum(gaps, 0.0))
+    if spec["type"] == "class_memory":
+        return 0.0  # nothing is in memory before the first epoch has ended
+    left, right = (ops.take(embeddings, batch["pairs"][:, side], axis=0) for side in range(2))
+    distance = _distance(left, right, question["distance"])
+    if spec["type"] == "contrastive":
+        y = 1.0 - batch["is_same"]
+        terms = (1 - y) * distance[:, 0] ** 2 + y * ops.maximum(spec["margin"] - distance[:, 0], 0.0) ** 2
+    else:
+        p = network.get_layer("head")(distance)
+        name = {"bce": keras.losses.binary_crossentropy, "mse": keras.losses.mean_squared_error}[spec["type"]]
+        terms = name(batch["is_same"][:, None], p)
+    return spec["weight"] * ops.sum(terms * batch["pair_weights"])
+
+
+TASKS = {"forward": forward, "step": step}
 
 
 def main(folder: Path) -> None:

@@ -1,20 +1,16 @@
-"""The C++ networks against the same networks in Keras on TensorFlow, weight for weight.
-
-Keras runs in an interpreter of its own, which the environment variable SIAMAUDIO_KERAS_PYTHON names.
-"""
+"""The C++ networks against the same networks in Keras on TensorFlow, weight for weight."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from keras_peer import ask_keras, keras_python
 from keras_weights import from_keras, to_keras
 
 import siamaudio as sa
@@ -190,32 +186,14 @@ def _shaken(name: str, value: npt.NDArray[np.float32], rng: np.random.Generator)
 
 
 @pytest.fixture(scope="module")
-def keras_python() -> str:
-    """The interpreter that has Keras."""
-    python = os.environ.get("SIAMAUDIO_KERAS_PYTHON")
-    if not python:
-        pytest.skip("Keras absent: set SIAMAUDIO_KERAS_PYTHON to an interpreter that has keras and tensorflow")
-    return python
-
-
-def ask_keras(python: str, folder: Path) -> None:
-    """Have Keras answer all questions in the folder."""
-    settings = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    script = Path(__file__).with_name("keras_side.py")
-    done = subprocess.run(
-        [python, str(script), str(folder)], env={**os.environ, **settings}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-
-
-@pytest.fixture(scope="module")
-def twins(keras_python: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
-    """Every network, after Keras was asked about all of them in one process: TensorFlow takes seconds to load."""
+def twins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Twin]:
+    """Every network, after Keras was asked about all of them."""
+    keras_python()
     folder = tmp_path_factory.mktemp("keras")
     twins = {name: Twin(network, seed) for seed, (name, network) in enumerate(NETWORKS.items())}
     for name, twin in twins.items():
         twin.ask(folder, name)
-    ask_keras(keras_python, folder)
+    ask_keras(folder)
     for name, twin in twins.items():
         twin.hear(folder, name)
     return twins
