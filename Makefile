@@ -7,6 +7,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The peer that networks and optimizers are compared with, where its own pins of NumPy and others do no harm.
+KERAS_VENV := .venv-keras
+KERAS_PYTHON := $(abspath $(KERAS_VENV))/bin/python
 BUILD := build/dev
 SOURCES := $(shell find cpp -type f) CMakeLists.txt pyproject.toml
 CPP_TESTS := $(shell find tests/cpp -type f)
@@ -25,9 +28,9 @@ test-cpp: $(VENV)/installed-tests
 	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
 # What is fast first: a mistake shows early.
-test-python: $(VENV)/installed-tests
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+test-python: $(VENV)/installed-tests $(KERAS_VENV)/installed
+	SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python -m pytest -m "not slow"
+	SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed-tests
 	$(BIN)/ruff check .
@@ -48,7 +51,7 @@ bench-frontend: $(VENV)/installed-bench
 	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_frontend.py
 
 clean:
-	rm -rf build out $(VENV)
+	rm -rf build out $(VENV) $(KERAS_VENV)
 
 $(VENV)/tools:
 	tools/install-system-packages.sh build
@@ -68,6 +71,11 @@ $(VENV)/test-tools: $(VENV)/tools
 $(VENV)/installed-tests: $(VENV)/test-tools $(SOURCES) $(CPP_TESTS)
 	$(INSTALL) -C cmake.define.SIAMAUDIO_TESTS=ON -C cmake.define.SIAMAUDIO_WERROR=ON -e ".[test,dev]"
 	touch $(VENV)/installed $@
+
+$(KERAS_VENV)/installed:
+	$(PYTHON) -m venv $(KERAS_VENV)
+	$(KERAS_PYTHON) -m pip --disable-pip-version-check install --quiet tensorflow-cpu==2.21.0 keras==3.15.1
+	touch $@
 
 $(VENV)/installed-bench: $(VENV)/tools $(SOURCES)
 	$(INSTALL) -e ".[bench]"

@@ -88,6 +88,42 @@ def test_features_of_a_published_front_end(run, tmp_path: Path) -> None:
     assert refused.complaint.startswith("siamaudio: preset: got vggish; accepted: fedele2022_audiomnist, ")
 
 
+def test_every_option_of_a_training(run, stored: Path, tmp_path: Path) -> None:
+    """Options of the network as text, checkpoints, going on, calibration: as in Python."""
+    model, folder = tmp_path / "m.siam", tmp_path / "run"
+    settings = {
+        "encoder.blocks.all.filters": "4",
+        "encoder.blocks.all.kernel_size": "3",
+        "encoder.dense.0.units": "8",
+        "distance": "euclidean",
+        "head": "none",
+        "loss": "contrastive",
+        "loss.margin": "0.5",
+        "optimizer": "adamw",
+        "optimizer.lr": "1e-3",
+        "augment": "time_shift",
+    }
+    arguments = ["train", stored, "-o", model, "--split", "8/2/2", "--epochs", 2, "--batch-size", 16, "--calibrate"]
+    arguments += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    done = run(*arguments, "--checkpoint", folder, "--checkpoint-every", 3, "--steps-per-epoch", 5)
+    assert done.status == 0, done.err
+    net = sa.SiameseNetwork.load(model)
+    assert net.losses() == (sa.losses.Contrastive(margin=0.5),)
+    assert net.optimizer == sa.optimizers.AdamW(lr=1e-3)
+    assert [block.filters for block in net.encoder.blocks] == [4, 4, 4]
+    assert net.augment == (sa.augment.TimeShift(),)
+    assert "calibration.matrix" in net.weights()
+    assert len(list(folder.iterdir())) == 2
+
+    again = [*arguments, "--checkpoint", folder, "--checkpoint-every", 3, "--steps-per-epoch", 5]
+    refused = run(*again)
+    assert refused.status == 1
+    assert "resume=True goes on with it" in refused.complaint
+    assert run(*again, "--resume").status == 0  # there is nothing left to do
+    for name, weight in sa.SiameseNetwork.load(model).weights().items():
+        np.testing.assert_array_equal(weight, net.weights()[name], err_msg=name)
+
+
 def test_train_evaluate_classify(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The three commands on audio files, with the preset, in small."""
     clips = sa.datasets.synthetic(8, 4)
@@ -191,7 +227,16 @@ def test_features_take_crop_and_precision(run, tmp_path: Path) -> None:
         ("features", 2, "DATA"),
         ("train {tmp}/none.zarr -o {tmp}/m.siam", 1, "{tmp}/none.zarr: no such feature store"),
         ("train {tmp}/empty -o {tmp}/m.siam", 1, "{tmp}/empty is no feature store"),
-        ("train {stored} -o {tmp}/m.siam --preset lenet", 2, "preset: got lenet; accepted: honka2019"),
+        ("train {stored} -o {tmp}/m.siam --preset lenet", 2, "preset: got lenet; accepted: fedele2022_audiomnist, "),
+        (
+            "train {stored} -o {tmp}/m.siam --set optimizer.lr",
+            2,
+            "--set: got optimizer.lr; accepted: an option and its",
+        ),
+        ("train {stored} -o {tmp}/m.siam --set optimizer.rate=1", 2, "optimizer.rate: got 1"),
+        ("train {stored} -o {tmp}/m.siam --set optimizer.lr=fast", 2, "optimizer.lr: got fast; accepted: a number"),
+        ("train {stored} -o {tmp}/m.siam --set loss=x", 2, "loss: got x; accepted: 'bce'"),
+        ("train {stored} -o {tmp}/m.siam --resume", 2, "resume: got True; accepted: False where no checkpoint"),
         (
             "train {stored} -o {tmp}/m.siam --split 40/5/5",
             2,
@@ -202,7 +247,7 @@ def test_features_take_crop_and_precision(run, tmp_path: Path) -> None:
         ("train {stored} -o {tmp}/m.siam --split 8/2/2 --epochs many", 2, "many"),
         ("train {single} -o {tmp}/m.siam --split 2/0/0", 1, "class 'b' has a single clip"),
         ("evaluate {tmp}/none.siam {stored}", 1, "{tmp}/none.siam: no such file"),
-        ("evaluate {stored}/zarr.json {stored}", 1, "zarr.json is damaged, or no network"),
+        ("evaluate {stored}/zarr.json {stored}", 1, "zarr.json is damaged, or no file"),
         ("evaluate {saved} {stored} --ways 9", 2, "ways: got 9; accepted: 2 to 2"),
         ("evaluate {saved} {stored} --classes nobody", 2, "unknown class 'nobody'"),
         ("classify {saved} --supports {tmp}/none q.wav", 1, "{tmp}/none: no such folder"),

@@ -53,8 +53,9 @@ def test_readme_commands_exist() -> None:
 
 def test_readme_python_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's examples, with a small data set in the place of ESC-50."""
-    code, front_end = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(front_end, {})
+    code, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for other in others:
+        exec(other, {})
     clips = sa.datasets.synthetic(12, 3)
     monkeypatch.setattr(sa.datasets, "esc50", lambda _: clips)
     monkeypatch.chdir(tmp_path)

@@ -47,7 +47,7 @@ def test_array_protocol_and_repr(synthetic_features: sa.Features) -> None:
     assert repr(synthetic_features) == "Features('synthetic': 96 clips of 32 bands x 47 frames, 12 classes)"
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 8), (3, 8, 8), (4, 1, 8, 8)])
+@pytest.mark.parametrize("shape", [(4,), (4, 8), (3, 8, 8), (3, 1, 8, 8), (4, 1, 1, 8, 8)])
 def test_wrong_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises((sa.ParameterError, sa.DatasetError), match=r"accepted: "):
         sa.Features.from_arrays(np.zeros(shape), ["a", "a", "b", "b"])

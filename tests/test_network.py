@@ -250,9 +250,7 @@ def test_failing_callback_of_the_bar_comes_through(
         _fit(small_encoder, synthetic_features)
 
 
-def test_callbacks_see_each_epoch_and_may_stop(
-    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder
-) -> None:
+def test_callbacks_see_each_epoch_and_may_stop(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
     seen = []
 
     def look(net: sa.SiameseNetwork, record: dict[str, object]) -> bool:

@@ -176,7 +176,8 @@ def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
         "spectrogram of 16 bands × 20 frames, batch norm",
         "4 filters of 5 × 5, batch norm, ReLU, max pooling 2 × 2, dropout 0.25",
         "8 numbers, batch norm, sigmoid, dropout 0.25",
-        "binary cross-entropy",
+        "loss bce (weight 1.0)",
+        "sampler balanced (batch_size 40, clips_per_class 4, negative_ratio 1.0)",
         f"parameters {net.num_parameters():,}",
         "epochs 2",
         f"of epoch {net.best_epoch_}, counted from 0",
@@ -362,7 +363,7 @@ def test_table_sorts_in_a_browser(browser: Any, report: Path, result: sa.OneShot
 
 def test_an_optimizer_is_described_by_what_it_has(tmp_path: Path) -> None:
     features = make_features(("a", "b", "c"), front_end=None)
-    encoder = sa.ConvEncoder(blocks=(), embedding_size=4, embedding_dropout=0.0, embedding_batch_norm=False)
+    encoder = sa.ConvEncoder(blocks=(), dense=(sa.Dense(units=4, dropout=0.0, batch_norm=False),))
     optimizer = sa.optimizers.SGD(momentum=0.9, clip_norm=5.0, schedule=sa.schedules.Cosine(warmup=0.2))
     net = sa.SiameseNetwork(encoder, optimizer=optimizer)
     net.fit(make_features(("d", "e"), front_end=None), epochs=1, progress=False)

@@ -36,9 +36,7 @@ def _network() -> sa.SiameseNetwork:
 def _fit(folder: Path | None, *, resume: bool | str = False, **options: object) -> sa.SiameseNetwork:
     train, validation, _ = _features().split_classes(4, 2, 0, seed=0)
     defaults = {"epochs": EPOCHS, "batch_size": 8, "num_threads": 1, "progress": False, "checkpoint_every": 1}
-    return _network().fit(
-        train, validation=validation, checkpoint=folder, resume=resume, **{**defaults, **options}
-    )
+    return _network().fit(train, validation=validation, checkpoint=folder, resume=resume, **{**defaults, **options})
 
 
 def _same_weights(a: sa.SiameseNetwork, b: sa.SiameseNetwork) -> bool:
@@ -68,7 +66,7 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "run")) == names
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     pass
 
 
@@ -76,9 +74,9 @@ class _Stop(Exception):
 def test_going_on_ends_with_the_same_bits(whole: sa.SiameseNetwork, tmp_path: Path, epoch: int) -> None:
     def stop(net: sa.SiameseNetwork, record: dict[str, object]) -> None:
         if record["epoch"] == epoch:
-            raise _Stop
+            raise _StopError
 
-    with pytest.raises(_Stop):
+    with pytest.raises(_StopError):
         _fit(tmp_path / "run", callbacks=[stop], checkpoint_every=3)
     net = _fit(tmp_path / "run", resume=True, checkpoint_every=3)
     assert _same_weights(net, whole)

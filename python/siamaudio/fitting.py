@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from siamaudio.features import Features
     from siamaudio.network import SiameseNetwork
 
-__all__ = ["Callback", "FitOptions", "Pairing", "check_trainable", "run", "sampler_for"]
+__all__ = ["Callback", "FitOptions", "Pairing", "check_checkpointing", "check_trainable", "run", "sampler_for"]
 
 Pairing = Literal["in-batch", "two-sided"]
 
@@ -107,6 +107,14 @@ def check_trainable(features: Features, validation: Features | None) -> None:
             raise ParameterError("validation", f"shape {validation.shape}", f"(clips, {expected})")
 
 
+def check_checkpointing(checkpoint: str | os.PathLike[str] | None, every: int, resume: bool | str) -> None:
+    """Raise a ParameterError for arguments of checkpoints that cannot be meant."""
+    if checkpoint is None and resume:
+        raise ParameterError("resume", resume, "False where no checkpoint folder is given")
+    if every < 1:
+        raise ParameterError("checkpoint_every", every, "1 or more steps")
+
+
 def run(
     net: SiameseNetwork,
     native: core.Siamese,
@@ -147,10 +155,6 @@ def run(
     int
         The epoch whose weights the network has; -1 for the initial ones.
     """
-    if checkpoint is None and resume:
-        raise ParameterError("resume", resume, "False where no checkpoint folder is given")
-    if checkpoint_every < 1:
-        raise ParameterError("checkpoint_every", checkpoint_every, "1 or more steps")
     train_array = np.asarray(features, dtype=np.float32)
     empty = features[:0] if validation is None else validation
     validation_array = np.asarray(empty, dtype=np.float32)

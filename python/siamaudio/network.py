@@ -197,7 +197,10 @@ class SiameseNetwork:
             root, _, field = path.partition(".")
             if root not in self.get_params(deep=False):
                 raise ParameterError("--set", path, ", ".join(self.get_params(deep=False)))
-            value = options.with_settings(self._option(root), {field: text}) if field else self._parsed(root, text)
+            if field:
+                value = options.with_settings(self._option(root), {field: text}, within=root)
+            else:
+                value = self._parsed(root, text)
             setattr(self, root, value)
         return self
 
@@ -376,6 +379,7 @@ class SiameseNetwork:
             validation_freq=validation_freq,
             seed=seed,
         )
+        fitting.check_checkpointing(checkpoint, checkpoint_every, resume)
         fitting.check_trainable(features, validation)
         device = core.resolve_device(device)
 
@@ -707,7 +711,9 @@ class SiameseNetwork:
         self._built()
         if features.shape[1:] != self.input_shape_:
             expected = ", ".join(map(str, self.input_shape_))
-            raise ParameterError("features", f"shape {features.shape}", f"(clips, {expected}), as the network's weights")
+            raise ParameterError(
+                "features", f"shape {features.shape}", f"(clips, {expected}), as the network's weights"
+            )
         self._native.clear_calibration()
         kind = core.classifier_kind([loss_options.to_core(loss) for loss in self.losses()])
         if kind is not None and self._num_classes != len(features.class_names):

@@ -110,7 +110,7 @@ class Registry(Generic[Option]):
         return option
 
 
-def with_settings(option: Option, settings: Mapping[str, str]) -> Option:
+def with_settings(option: Option, settings: Mapping[str, str], *, within: str = "") -> Option:
     """Replace fields of an option by values given as text, as on a command line.
 
     Parameters
@@ -122,6 +122,8 @@ def with_settings(option: Option, settings: Mapping[str, str]) -> Option:
         strings with commas between them for a tuple, or the name of an option. "schedule.warmup" sets a field of the
         option that is in the field "schedule", "blocks.0.filters" one of the first of several, and "blocks.all.filters"
         that of each; options with a name are found by it, too. Settings are made in their order.
+    within : str
+        What errors put before the names of fields.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def with_settings(option: Option, settings: Mapping[str, str]) -> Option:
     2.0
     """
     for path, text in settings.items():
-        option = _with_setting(option, path.split("."), text, path)
+        option = _with_setting(option, path.split("."), text, f"{within}.{path}" if within else path)
     return option
 
 

@@ -31,8 +31,8 @@ class TrainingCheckpoint(NamedTuple):
 class TrainingCheckpoints:
     """A folder of checkpoints, of which the last two are kept.
 
-    Each is one file, written beside, synced and renamed, with a checksum over all that it holds: a process killed at any
-    moment leaves the checkpoints before it as they were.
+    Each is one file, written beside, synced and renamed, with a checksum over all that it holds: a process that is
+    killed at any moment leaves the checkpoints before it as they were.
 
     Parameters
     ----------
@@ -114,4 +114,3 @@ def _is_whole(path: Path) -> bool:
     except CheckpointError:
         return False
     return True
-

@@ -37,9 +37,7 @@ class Case:
     def __init__(self, preset: str, pairing: Any) -> None:
         shape = next(shape for start, shape in SHAPES.items() if preset.startswith(start))
         self.rng = np.random.default_rng(0)
-        self.features = sa.Features.from_arrays(
-            self.rng.standard_normal((12, *shape)), np.repeat(["a", "b", "c"], 4)
-        )
+        self.features = sa.Features.from_arrays(self.rng.standard_normal((12, *shape)), np.repeat(["a", "b", "c"], 4))
         net = sa.SiameseNetwork.preset(preset)
         encoder = dataclasses.replace(
             net.encoder,
