@@ -733,7 +733,7 @@ print(features.nbytes / 2**20, made - before, peak() - made)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's peak memory")
 def test_memory_does_not_grow_with_the_data(tmp_path: Path, rng: np.random.Generator) -> None:
-    """Two batches of 8 MiB while extracting, a block of 8 MiB and copies of it while reading; slack for each thread's heap."""
+    """Two batches of 8 MiB while extracting, a block of 8 MiB and copies while reading; slack for the heaps."""
     soundfile.write(tmp_path / "a.wav", 0.1 * rng.standard_normal(8000), 8000)
     grown = {}
     for num_clips in (400, 2400):
