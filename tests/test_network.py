@@ -345,6 +345,18 @@ def test_any_number_of_frames_where_time_is_pooled(synthetic_features: sa.Featur
         net.embed(rng.random((3, bands + 1, frames)))
 
 
+def test_options_by_name_are_those_with_defaults(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
+    named = sa.SiameseNetwork(small_encoder, loss="mse", sampler="balanced", optimizer="adam")
+    given = sa.SiameseNetwork(
+        small_encoder,
+        loss=sa.losses.MeanSquaredError(),
+        sampler=sa.samplers.Balanced(),
+        optimizer=sa.optimizers.Adam(),
+    )
+    one, other = (net.fit(synthetic_features, epochs=1, progress=False).weights() for net in (named, given))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
 def test_images_with_channels(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = sa.Features.from_arrays(rng.random((12, 3, 16, 18)), np.repeat(list("abc"), 4))

@@ -20,7 +20,9 @@ bool is_any_of(const Variant& options) {
   return (std::holds_alternative<Options>(options) || ...);
 }
 
-bool trains_head(const LossOptions& loss) { return is_any_of<BinaryCrossentropyOptions, MeanSquaredErrorOptions>(loss); }
+bool trains_head(const LossOptions& loss) {
+  return is_any_of<BinaryCrossentropyOptions, MeanSquaredErrorOptions>(loss);
+}
 
 bool is_of_pairs(const LossOptions& loss) { return trains_head(loss) || is_any_of<ContrastiveOptions>(loss); }
 
@@ -114,8 +116,8 @@ void check_objective(const std::vector<LossOptions>& losses, const SamplerOption
     throw ParameterError("augment", "Mixup", "Mixup only where every loss is one of classes, such as CrossEntropy");
   const bool is_head_trained = std::ranges::any_of(losses, trains_head);
   if (is_head_trained && !network.has_head())
-    throw ParameterError("head", "None",
-                         "'dense' for a loss of P(same class); or a loss of embeddings, such as Contrastive or Triplet");
+    throw ParameterError(
+        "head", "None", "'dense' for a loss of P(same class); or a loss of embeddings, such as Contrastive or Triplet");
   if (!is_head_trained && network.has_head())
     throw ParameterError("head", "'dense'",
                          "None, with distance 'euclidean' or 'cosine', for losses that would leave a head untrained");
@@ -123,7 +125,8 @@ void check_objective(const std::vector<LossOptions>& losses, const SamplerOption
 }
 
 std::optional<ClassifierKind> classifier_kind(const std::vector<LossOptions>& losses) {
-  const bool is_linear = std::ranges::any_of(losses, [](const auto& each) { return is_any_of<CrossEntropyOptions>(each); });
+  const bool is_linear =
+      std::ranges::any_of(losses, [](const auto& each) { return is_any_of<CrossEntropyOptions>(each); });
   const bool is_cosine = std::ranges::any_of(
       losses, [](const auto& each) { return is_any_of<CosineSoftmaxOptions, ArcFaceOptions>(each); });
   if (is_linear && is_cosine)
@@ -156,8 +159,9 @@ Objective::Value Objective::operator()(const Siamese& network, const at::Tensor&
   const ClassTargets targets = class_targets(labels, mixed);
   const auto num_sides = static_cast<double>(batch.num_sides);
   const auto head_loss = [&](PairLoss kind) {
-    return pair_loss(network.pair_logits(embeddings.index_select(0, pairs->left), embeddings.index_select(0, pairs->right)),
-                     pairs->is_same, pairs->weights, kind);
+    return pair_loss(
+        network.pair_logits(embeddings.index_select(0, pairs->left), embeddings.index_select(0, pairs->right)),
+        pairs->is_same, pairs->weights, kind);
   };
 
   for (const LossOptions& loss : losses_) {

@@ -238,8 +238,8 @@ class FusedAdam final : public Optimizer {
   }
 
   OptimizerOptions options_;
-  Tensors means_;      // of the gradients
-  Tensors variances_;  // uncentred
+  Tensors means_;                 // of the gradients
+  Tensors variances_;             // uncentred
   at::Tensor num_updates_;        // on the CPU
   at::Tensor count_;              // the same where the parameters are
   double epsilon_ = 0;            // of this step

@@ -18,7 +18,8 @@ enum class OptimizerKind {
   kSgd,       ///< m ← momentum m - lr g; w += m, with Nesterov's momentum w += momentum m - lr g
   kRmsprop,   ///< v ← rho v + (1 - rho) g²; w -= lr g / √(v + epsilon)
   kAdadelta,  ///< Zeiler 2012: the step is the root mean square of past steps over that of the gradients, times lr
-  kAdam,      ///< Kingma and Ba 2015, the form at the end of section 2: epsilon beside the root before its bias is corrected
+  kAdam,      ///< Kingma and Ba 2015, the form at the end of section 2: epsilon beside the root before its bias is
+              ///< corrected
   kAdamw,     ///< Adam; before it w -= lr weight_decay w for parameters of two or more dimensions
   kNadam,     ///< Dozat 2016 with its momentum schedule beta_1 (1 - 0.5 × 0.96^t)
 };

@@ -42,7 +42,8 @@ void check(const FitOptions& options, const LabelledFeatures& train, const Label
   require(options.patience >= 0, "patience", options.patience, "1 or more epochs, or 0 to train all epochs");
   require(options.validation_freq >= 1, "validation_freq", options.validation_freq, "1 or more epochs");
   require(options.validation_ways >= 2, "validation_ways", options.validation_ways, "2 or more");
-  require(options.checkpoint_every >= 0, "checkpoint_every", options.checkpoint_every, "1 or more steps, or 0 for none");
+  require(options.checkpoint_every >= 0, "checkpoint_every", options.checkpoint_every,
+          "1 or more steps, or 0 for none");
   require(train.num_classes >= 2, "train", train.num_classes, "2 or more classes");
   if (validation)
     require(validation->num_classes >= 2, "validation", validation->num_classes, "2 or more classes, or none");
@@ -145,8 +146,8 @@ class Trainer {
   using Clock = std::chrono::steady_clock;
 
   void run_epoch() {
-    epoch_start_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double>(progress_.seconds));
+    epoch_start_ =
+        Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(progress_.seconds));
     const int64_t num_steps = steps_of_epoch();
     while (progress_.step < num_steps) {
       run_step(num_steps);
@@ -187,8 +188,7 @@ class Trainer {
     const at::Tensor index = to_device(batch.clips);
     const Augmented inputs = augment(options_.augment, spectrograms_.index_select(0, index), augment_generator_);
     const at::Tensor embeddings = encode(inputs.spectrograms, batch.num_sides);
-    const Objective::Value value =
-        objective_(network_, embeddings, labels_.index_select(0, index), batch, inputs);
+    const Objective::Value value = objective_(network_, embeddings, labels_.index_select(0, index), batch, inputs);
     value.loss.backward();
     if (options_.optimizer.clip_norm > 0) clip_gradients(network_.parameters(), options_.optimizer.clip_norm);
     optimizer_->step(lr(progress_.total_steps));
@@ -266,7 +266,8 @@ class Trainer {
 
   double validation_accuracy() {
     const at::Tensor embeddings = network_.embed(validation_->spectrograms, listener_.poll);
-    const at::Tensor similarity = network_.similarity(embeddings, embeddings, listener_.poll).to(at::kDouble).contiguous();
+    const at::Tensor similarity =
+        network_.similarity(embeddings, embeddings, listener_.poll).to(at::kDouble).contiguous();
     const std::span<const double> values(similarity.const_data_ptr<double>(), static_cast<size_t>(similarity.numel()));
     const int64_t ways = std::min(options_.validation_ways, validation_->num_classes);
     return exact_oneshot(values, validation_->labels, validation_->num_classes, ways, 0, listener_.poll).accuracy;

@@ -1,4 +1,5 @@
-// The siamese training loop: sample, augment, encode, loss, step; validate, keep the best, stop, go on where it stopped.
+// The siamese training loop: sample, augment, encode, loss, step; validate, keep the best, stop, go on where it
+// stopped.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace siamaudio {
 
 struct FitOptions {
-  std::vector<LossOptions> losses;      ///< one or more; their weighted sum is what is minimised
+  std::vector<LossOptions> losses;  ///< one or more; their weighted sum is what is minimised
   SamplerOptions sampler;
   std::vector<AugmentOptions> augment;  ///< in this order
   OptimizerOptions optimizer;
@@ -54,18 +55,18 @@ struct EpochReport {
 
 /// Where a run stands, besides its tensors.
 struct Progress {
-  int64_t epoch = 0;            ///< under way, from 0
-  int64_t step = 0;             ///< steps done in it
-  int64_t total_steps = 0;      ///< steps done in all
-  int64_t plan = 0;             ///< number of the sampler's epoch that batches are taken from
-  int64_t position = 0;         ///< batches taken from it
-  double loss_sum = 0;          ///< over the steps of this epoch
-  int64_t num_clips = 0;        ///< of this epoch
-  int64_t num_pairs = 0;        ///< of this epoch
-  double seconds = 0;           ///< of this epoch
-  int64_t best_epoch = -1;      ///< -1: the initial weights
-  double best_accuracy = -1;    ///< -1: none measured yet
-  bool is_finished = false;     ///< nothing is left to do but to take the best weights
+  int64_t epoch = 0;          ///< under way, from 0
+  int64_t step = 0;           ///< steps done in it
+  int64_t total_steps = 0;    ///< steps done in all
+  int64_t plan = 0;           ///< number of the sampler's epoch that batches are taken from
+  int64_t position = 0;       ///< batches taken from it
+  double loss_sum = 0;        ///< over the steps of this epoch
+  int64_t num_clips = 0;      ///< of this epoch
+  int64_t num_pairs = 0;      ///< of this epoch
+  double seconds = 0;         ///< of this epoch
+  int64_t best_epoch = -1;    ///< -1: the initial weights
+  double best_accuracy = -1;  ///< -1: none measured yet
+  bool is_finished = false;   ///< nothing is left to do but to take the best weights
 };
 
 /// All that a run needs to go on with the same bits. Of a network with the same options, and the same data.

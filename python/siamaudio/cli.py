@@ -394,10 +394,13 @@ def _parse_split(split: str | None, num_classes: int) -> tuple[int, int, int]:
 
 
 def _parse_settings(settings: list[str]) -> dict[str, str]:
+    parsed = {}
     for setting in settings:
-        if "=" not in setting:
+        name, equals, value = setting.partition("=")
+        if not equals:
             raise ParameterError("--set", setting, "an option and its value, as in optimizer.lr=1e-3")
-    return dict(tuple(setting.split("=", 1)) for setting in settings)
+        parsed[name] = value
+    return parsed
 
 
 def _unseen_classes(net: sa.SiameseNetwork, features: sa.Features) -> list[str]:

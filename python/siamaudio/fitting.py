@@ -193,7 +193,7 @@ def run(
             losses=[losses.to_core(loss) for loss in net.losses()],
             sampler=samplers.to_core(options.sampler),
             augment=[augment.to_core(each) for each in net.augment],
-            optimizer=optimizers.to_core(net.optimizer),
+            optimizer=optimizers.to_core(optimizers.registry.parse(net.optimizer)),
             epochs=options.epochs,
             steps_per_epoch=options.steps_per_epoch or 0,
             patience=options.patience,
@@ -279,5 +279,5 @@ def _first_difference(where: str, kept: Any, given: Any) -> tuple[str, Any, Any]
 
 def _fingerprint(array: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> str:
     """Tell one set of labelled spectrograms from another, by a CRC-32 over its bytes."""
-    checksum = zlib.crc32(np.ascontiguousarray(labels), zlib.crc32(np.ascontiguousarray(array)))
+    checksum = zlib.crc32(np.ascontiguousarray(labels).data, zlib.crc32(np.ascontiguousarray(array).data))
     return f"{array.shape} {checksum:08x}"

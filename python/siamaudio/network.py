@@ -207,7 +207,7 @@ class SiameseNetwork:
     def _option(self, name: str) -> Any:
         if name == "loss":
             losses = self.losses()
-            return losses if len(losses) > 1 else losses[0]
+            return losses[0] if len(losses) == 1 else losses
         registry = _REGISTRIES.get(name)
         value = getattr(self, name)
         return registry.parse(value) if registry is not None and isinstance(value, str) else value
@@ -743,7 +743,7 @@ def _options_from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
         "encoder": ConvEncoder.from_dict(described["encoder"]),
         "distance": described["distance"],
         "head": described["head"],
-        "loss": losses if len(losses) > 1 else losses[0],
+        "loss": losses[0] if len(losses) == 1 else losses,
         "sampler": samplers.registry.from_dict(described["sampler"]),
         "optimizer": optimizer_options.registry.from_dict(described["optimizer"]),
         "augment": tuple(augmentations.registry.from_dict(each) for each in described["augment"]),

@@ -132,7 +132,7 @@ def _lloret2019(data: str, system: str) -> dict[str, Any]:
         "encoder": ConvEncoder(input_batch_norm=False, blocks=_LLORET_BLOCKS[data], dense=(dense,)),
         "distance": "euclidean",
         "head": None,
-        "loss": losses if len(losses) > 1 else losses[0],
+        "loss": losses[0] if len(losses) == 1 else losses,
         "sampler": sampler,
         "optimizer": Adam(),
     }

@@ -452,10 +452,8 @@ TEST(Fit, NamesTheOptionThatItRejects) {
   }
   Siamese network = small_network();
   const auto one_class = patterns(1, 6, 1);
-  EXPECT_EQ(rejected_parameter([&] { fit(network, one_class, nullptr, short_fit(kInBatch, 1), {}); }),
-            "train");
-  EXPECT_EQ(rejected_parameter([&] { fit(network, train, &one_class, short_fit(kInBatch, 1), {}); }),
-            "validation");
+  EXPECT_EQ(rejected_parameter([&] { fit(network, one_class, nullptr, short_fit(kInBatch, 1), {}); }), "train");
+  EXPECT_EQ(rejected_parameter([&] { fit(network, train, &one_class, short_fit(kInBatch, 1), {}); }), "validation");
 }
 
 // ---- Going on where a run was stopped
@@ -630,7 +628,8 @@ TEST(Fit, ValidatesEveryFewEpochsAndAtTheEnd) {
   options.validation_freq = 2;
   fit(network, train, &validation, options, log.listener(network));
   ASSERT_EQ(log.epochs.size(), 5U);
-  for (const int64_t epoch : {0, 2}) EXPECT_TRUE(std::isnan(log.epochs[static_cast<size_t>(epoch)].validation_accuracy));
+  for (const int64_t epoch : {0, 2})
+    EXPECT_TRUE(std::isnan(log.epochs[static_cast<size_t>(epoch)].validation_accuracy));
   for (const int64_t epoch : {1, 3, 4}) EXPECT_GE(log.epochs[static_cast<size_t>(epoch)].validation_accuracy, 0);
 }
 
