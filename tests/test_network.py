@@ -345,7 +345,9 @@ def test_any_number_of_frames_where_time_is_pooled(synthetic_features: sa.Featur
         net.embed(rng.random((3, bands + 1, frames)))
 
 
-def test_options_by_name_are_those_with_defaults(synthetic_features: sa.Features, small_encoder: sa.ConvEncoder) -> None:
+def test_options_by_name_are_those_with_defaults(
+    synthetic_features: sa.Features, small_encoder: sa.ConvEncoder
+) -> None:
     named = sa.SiameseNetwork(small_encoder, loss="mse", sampler="balanced", optimizer="adam")
     given = sa.SiameseNetwork(
         small_encoder,
