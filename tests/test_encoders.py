@@ -114,13 +114,12 @@ def test_everything_that_was_learned_is_among_the_weights(rng: np.random.Generat
     def make(seed: int) -> core.Siamese:
         net = _native(encoder, (1, 4, 5), seed=seed)
         net.add_classifier(6, "cosine")
-        net.add_memory(6)
         net.set_calibration(mean=np.zeros(3, np.float32), matrix=np.eye(3, dtype=np.float32))
         return net
 
     net = make(0)
     changed = {name: rng.random(value.shape).astype(np.float32) for name, value in net.weights().items()}
-    assert {"classifier.weight", "memory", "calibration.mean", "calibration.matrix"} <= changed.keys()
+    assert {"classifier.weight", "calibration.mean", "calibration.matrix"} <= changed.keys()
     net.set_weights(changed)
     other = make(1)
     other.set_weights(net.weights())

@@ -207,7 +207,7 @@ kills = finished = 0
 while kills < num_kills or not finished:
     child = os.fork()  # nothing here has started a thread yet
     if child == 0:
-        if sys.argv[4] == "write":  # killed within a random one of the steps that write checkpoints
+        if sys.argv[4] == "write" and kills < num_kills:  # killed within a random one of the steps that write checkpoints
             count = random.Random(kills).randrange(1, 60)
             def before(event, arguments):
                 global count
@@ -218,7 +218,7 @@ while kills < num_kills or not finished:
             sys.addaudithook(before)
         tests._fit(folder, resume=True)
         os._exit(0)
-    if sys.argv[4] == "time":
+    if sys.argv[4] == "time" and kills < num_kills:
         time.sleep(random.uniform(0, 0.25))
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)

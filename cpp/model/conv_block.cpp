@@ -1,6 +1,7 @@
 #include "model/conv_block.h"
 
 #include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/max_pool2d.h>
@@ -15,6 +16,8 @@
 
 namespace siamaudio {
 namespace {
+
+constexpr int64_t kMostFlops = 12'000'000'000;  // of a convolution on the way there, half of those on the way back
 
 /// Kernels or pools of `size` positions, `stride` apart, that fit into `length`.
 int64_t num_windows(int64_t length, int64_t size, int64_t stride) {
@@ -79,11 +82,22 @@ ConvBlock::ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels
   if (options.batch_norm) batch_norm_.emplace(options.filters);
 }
 
-at::Tensor ConvBlock::convolve(const at::Tensor& x) const {
+at::Tensor ConvBlock::convolve(const at::Tensor& x, const Pass& pass) const {
   const at::Tensor weight = weight_.contiguous(at::MemoryFormat::ChannelsLast);
   const Extent& stride = options_.stride;
   const auto convolution = [&](const at::Tensor& input, int64_t top, int64_t left) {
-    return at::conv2d(input, weight, bias_, {stride.height, stride.width}, {top, left});
+    const auto convolved = [&](const at::Tensor& clips) {
+      at::Tensor y = at::conv2d(clips, weight, bias_, {stride.height, stride.width}, {top, left});
+      poll_both_ways(y, pass);
+      return y;
+    };
+    // A large batch would keep Ctrl-C waiting for seconds, most of them in the way back, so parts of it are convolved.
+    const int64_t positions = input.size(2) * input.size(3) / (stride.height * stride.width);
+    const int64_t part = std::max<int64_t>(1, kMostFlops / (2 * weight_.numel() * positions));
+    if (!input.is_cpu() || input.size(0) <= part) return convolved(input);
+    std::vector<at::Tensor> parts;
+    for (const at::Tensor& clips : input.split(part)) parts.push_back(convolved(clips));
+    return at::cat(parts);
   };
   if (options_.padding == Padding::kValid) return convolution(x, 0, 0);
 
@@ -96,8 +110,7 @@ at::Tensor ConvBlock::convolve(const at::Tensor& x) const {
 }
 
 at::Tensor ConvBlock::forward(const at::Tensor& x, const Pass& pass) {
-  at::Tensor y = convolve(x);
-  poll_both_ways(y, pass);
+  at::Tensor y = convolve(x, pass);
   if (batch_norm_) {
     y = batch_norm_->forward(y, pass);
     poll_both_ways(y, pass);

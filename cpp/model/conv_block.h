@@ -63,7 +63,7 @@ class ConvBlock {
   const ConvBlockOptions& options() const { return options_; }
 
  private:
-  at::Tensor convolve(const at::Tensor& x) const;
+  at::Tensor convolve(const at::Tensor& x, const Pass& pass) const;
 
   ConvBlockOptions options_;
   at::Tensor weight_;  // (filters, input channels, kernel height, kernel width)

@@ -67,11 +67,13 @@ class TrainingCheckpoints:
         CheckpointError
             It cannot be written; the ones before are intact.
         """
+        self._remove_old()  # what a process that was killed here has left
         checkpoint.write(self.folder / f"step-{step:010d}.checkpoint", {"kind": "training", **manifest}, tensors)
-        for path in self.paths()[:-_KEPT]:
+        self._remove_old()
+
+    def _remove_old(self) -> None:
+        for path in [*self.paths()[:-_KEPT], *self.folder.glob(".step-*.partial")]:
             path.unlink(missing_ok=True)
-        for partial in self.folder.glob(".step-*.partial"):  # of a process that was killed
-            partial.unlink(missing_ok=True)
 
     def read(self, name: str | None = None) -> TrainingCheckpoint | None:
         """Read the last checkpoint, or a named one; None where there is none at all.
