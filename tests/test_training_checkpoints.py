@@ -260,11 +260,18 @@ def test_written_arrays_keep_their_types(tmp_path: Path) -> None:
         "a": np.arange(3, dtype=np.int64),
         "b": np.array(np.inf),
         "c": np.zeros((2, 0), dtype=np.float32),
+        "every second": np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2],
+        "transposed": np.arange(6, dtype=np.float64).reshape(2, 3).T,
+        "ä\n": np.arange(5, dtype=np.float32),
         "d": np.array(3, dtype=np.float32),
     }
     checkpoint.write(tmp_path / "file", {"x": 1}, arrays)
     manifest, back = checkpoint.read(tmp_path / "file")
     assert manifest == {"x": 1}
-    for name, array in arrays.items():
-        assert back[name].dtype == array.dtype
-        np.testing.assert_array_equal(back[name], array)
+    from safetensors.numpy import load_file
+
+    for read in (back, load_file(tmp_path / "file")):
+        assert read.keys() == arrays.keys()
+        for name, array in arrays.items():
+            assert (read[name].dtype, read[name].shape) == (array.dtype, array.shape)
+            np.testing.assert_array_equal(read[name], array)

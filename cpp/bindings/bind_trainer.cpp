@@ -133,7 +133,10 @@ FitListener python_listener(const py::function& on_step, const py::function& on_
     listener.on_checkpoint = [&on_checkpoint](const TrainingState& state) {
       call_python([&] {
         py::dict tensors;
-        for (const auto& [name, tensor] : state.tensors) tensors[py::str(name)] = to_typed_array(tensor);
+        for (const auto& [name, tensor] : state.tensors) {
+          tensors[py::str(name)] = to_typed_array(tensor);
+          if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        }
         (*on_checkpoint)(to_dict(state.progress), tensors);
       });
     };

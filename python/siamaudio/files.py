@@ -31,28 +31,29 @@ def partial_beside(path: Path, tag: str) -> Path:
     return path.with_name(f".{path.name}.{tag}.partial")
 
 
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and wait until the disk has it."""
+def write_synced(path: Path, *pieces: bytes | memoryview) -> None:
+    """Write a file, piece by piece, and wait until the disk has it."""
     with path.open("wb") as file:
-        file.write(content)
+        for piece in pieces:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, *pieces: bytes | memoryview) -> None:
     """Write a file whole or not at all.
 
     Parameters
     ----------
     path : Path
         The file; its folder is made if need be.
-    content : bytes
-        What it shall hold.
+    *pieces : bytes or memoryview
+        What it shall hold, one after the other. Ctrl-C is heard between two of them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        write_synced(partial, content)
+        write_synced(partial, *pieces)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
