@@ -53,6 +53,11 @@ def test_wrong_shapes(shape: tuple[int, ...]) -> None:
         sa.Features.from_arrays(np.zeros(shape), ["a", "a", "b", "b"])
 
 
+def test_classes_of_another_number_of_images() -> None:
+    with pytest.raises(sa.ParameterError, match="classes: got 3 for 4 images; accepted: one for each image"):
+        sa.Features.from_arrays(np.zeros((4, 8, 8)), ["a", "a", "b"])
+
+
 # ---- Features of a store, read when they are asked for
 
 DTYPES = ("float32", "float16")

@@ -165,7 +165,7 @@ def test_estimator_conventions(trained: sa.SiameseNetwork) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "named"),
     [("epochs", 0, "epochs"), ("patience", -1, "patience"), ("batch_size", 1, "batch_size"),
-     ("pairing", "x", "pairing"), ("steps_per_epoch", -1, "steps_per_epoch"),
+     ("pairing", "x", "pairing"), ("steps_per_epoch", 0, "steps_per_epoch"),
      ("validation_freq", 0, "validation_freq"), ("device", "tpu", "device"),
      ("device", "cuda:99", "device"), ("seed", -1, "seed"), ("num_threads", -1, "num_threads")],
 )  # fmt: skip

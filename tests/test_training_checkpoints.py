@@ -207,7 +207,7 @@ kills = finished = 0
 while kills < num_kills or not finished:
     child = os.fork()  # nothing here has started a thread yet
     if child == 0:
-        if sys.argv[4] == "write" and kills < num_kills:  # killed within a random one of the steps that write checkpoints
+        if sys.argv[4] == "write" and kills < num_kills:  # killed within one of the steps that write checkpoints
             count = random.Random(kills).randrange(1, 60)
             def before(event, arguments):
                 global count

@@ -142,6 +142,8 @@ class Features:
         Features(4 clips of 8 bands x 8 frames, 2 classes)
         """
         images = np.asarray(array)
+        if images.ndim and len(images) != len(classes):
+            raise ParameterError("classes", f"{len(classes)} for {len(images)} images", "one for each image")
         clips = Clips(
             paths=[f"clip {index}" for index in range(len(images) if images.ndim else 0)],
             class_of_clip=[str(class_name) for class_name in classes],

@@ -371,6 +371,8 @@ class SiameseNetwork:
             validation = None
         if seed < 0:
             raise ParameterError("seed", seed, "0 or more")
+        if steps_per_epoch is not None and steps_per_epoch < 1:
+            raise ParameterError("steps_per_epoch", steps_per_epoch, "1 or more, or None for the sampler's epoch")
         fit_options = fitting.FitOptions(
             sampler=fitting.sampler_for(samplers.registry.parse(self.sampler), pairing, batch_size),
             epochs=epochs,

@@ -1,4 +1,4 @@
-"""Losses of embeddings against pytorch-metric-learning: the same value, and the same gradient in a network's weights."""
+"""Losses of embeddings against pytorch-metric-learning: the same value and the same gradient of a network's weights."""
 
 from __future__ import annotations
 
