@@ -10,7 +10,7 @@ import pytest
 
 import siamaudio as sa
 from siamaudio.errors import ParameterError, TrainingError
-from siamaudio.samplers import Batch, Sampler, registry, to_core
+from siamaudio.samplers import Batch, Sampler, registry
 
 LABELS = np.tile(np.arange(6), 20)
 SAMPLERS = [cls() for cls in registry.classes]
@@ -128,7 +128,7 @@ def test_wrong_options_are_named() -> None:
     with pytest.raises(ParameterError, match=r"batch_size: got 2\.5; accepted: a whole number"):
         sa.samplers.Shuffled(batch_size=2.5).plan(LABELS)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ParameterError, match="sampler"):
-        to_core("unknown")
+        registry.to_core("unknown")
 
 
 def test_data_that_nobody_could_sample_are_named() -> None:

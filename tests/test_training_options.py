@@ -39,7 +39,7 @@ def test_an_optimizer_keeps_its_schedule() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda cls: cls.__name__)
 def test_every_loss_reaches_the_core(loss: type[Any]) -> None:
-    assert type(losses.to_core(loss())).__name__ == loss.__name__ + "Options"
+    assert type(losses.registry.to_core(loss())).__name__ == loss.__name__ + "Options"
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda cls: cls.__name__)
@@ -75,11 +75,11 @@ def test_a_schedule_means_the_same_in_the_core(schedule: schedules.Schedule, exp
     ("option", "parameter"),
     [
         (losses.Contrastive(margin=0.0), "margin"),
-        (losses.Contrastive(form="d"), "form"),  # pyright: ignore[reportArgumentType]
-        (losses.Triplet(mining="some"), "mining"),  # pyright: ignore[reportArgumentType]
+        (losses.Contrastive(form="d"), "loss.form"),  # pyright: ignore[reportArgumentType]
+        (losses.Triplet(mining="some"), "loss.mining"),  # pyright: ignore[reportArgumentType]
         (losses.CrossEntropy(label_smoothing=1.0), "label_smoothing"),
         (losses.ArcFace(margin=4.0), "margin"),
-        (losses.ClassMemory(schedule="other"), "schedule"),  # pyright: ignore[reportArgumentType]
+        (losses.ClassMemory(schedule="other"), "loss.schedule"),  # pyright: ignore[reportArgumentType]
         (losses.SupervisedContrastive(temperature=math.nan), "temperature"),
         (losses.BinaryCrossentropy(weight=-1.0), "weight"),
         (optimizers.SGD(lr=0.0), "lr"),
@@ -93,7 +93,7 @@ def test_a_schedule_means_the_same_in_the_core(schedule: schedules.Schedule, exp
     ],
 )
 def test_numbers_out_of_range_are_named(option: Any, parameter: str) -> None:
-    to_core: Any = losses.to_core if isinstance(option, LOSSES) else optimizers.to_core
+    to_core: Any = losses.registry.to_core if isinstance(option, LOSSES) else optimizers.to_core
     with pytest.raises(sa.ParameterError) as caught:
         to_core(option)
     assert caught.value.parameter == parameter

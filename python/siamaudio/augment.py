@@ -18,7 +18,7 @@ from siamaudio.errors import ParameterError
 from siamaudio.options import Registry
 
 if TYPE_CHECKING:
-    from siamaudio._engine import core
+    pass
 
 __all__ = [
     "Augmentation",
@@ -35,7 +35,6 @@ __all__ = [
     "TimeStretch",
     "apply",
     "registry",
-    "to_core",
 ]
 
 
@@ -326,29 +325,9 @@ def apply(
         raise ParameterError("seed", seed, "0 to 2**64 - 1")
     with_channels = pictures if pictures.ndim == 4 else pictures[:, None]
     changed = core.augment(
-        [to_core(augmentation) for augmentation in augmentations],
+        [registry.to_core(augmentation) for augmentation in augmentations],
         with_channels.astype(np.float32, copy=False),
         seed=seed,
         device=device,
     )
     return changed if pictures.ndim == 4 else changed[:, 0]
-
-
-def to_core(augmentation: Augmentation | str) -> core._AugmentOptions:
-    """Return an augmentation's options as the C++ core takes them.
-
-    Parameters
-    ----------
-    augmentation : Augmentation or str
-        The options, or the name of those with its defaults.
-
-    Raises
-    ------
-    ParameterError
-        A field is of another type.
-    """
-    from siamaudio._engine import core
-
-    checked = registry.from_dict(registry.to_dict(registry.parse(augmentation)))
-    options = getattr(core, type(checked).__name__ + "Options")
-    return options(**dataclasses.asdict(checked))

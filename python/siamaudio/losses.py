@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from siamaudio.options import Registry
 
 if TYPE_CHECKING:
-    from siamaudio._engine import core
+    pass
 
 __all__ = [
     "ArcFace",
@@ -26,7 +26,6 @@ __all__ = [
     "SupervisedContrastive",
     "Triplet",
     "registry",
-    "to_core",
 ]
 
 
@@ -248,22 +247,3 @@ registry: Registry[Loss] = Registry(
         SupervisedContrastive,
     ),
 )
-
-
-def to_core(loss: Loss) -> core._LossOptions:
-    """Return a loss's options as the C++ core takes them.
-
-    Parameters
-    ----------
-    loss : Loss
-        The options.
-
-    Raises
-    ------
-    ParameterError
-        A number is out of its range.
-    """
-    from siamaudio._engine import core
-
-    options = getattr(core, type(loss).__name__ + "Options")
-    return options(**dataclasses.asdict(loss))

@@ -683,7 +683,7 @@ class SiameseNetwork:
             input_shape=(channels, bands, frames),
             seed=seed,
         )
-        kind = core.classifier_kind([loss_options.to_core(loss) for loss in self.losses()])
+        kind = core.classifier_kind([loss_options.registry.to_core(loss) for loss in self.losses()])
         if kind is not None:
             if num_classes is None or num_classes < 2:
                 raise ParameterError("num_classes", num_classes, "2 or more: a loss of classes trains a classifier")
@@ -717,7 +717,7 @@ class SiameseNetwork:
                 "features", f"shape {features.shape}", f"(clips, {expected}), as the network's weights"
             )
         self._native.clear_calibration()
-        kind = core.classifier_kind([loss_options.to_core(loss) for loss in self.losses()])
+        kind = core.classifier_kind([loss_options.registry.to_core(loss) for loss in self.losses()])
         if kind is not None and self._num_classes != len(features.class_names):
             self._num_classes = len(features.class_names)
             self._native.add_classifier(self._num_classes, kind)

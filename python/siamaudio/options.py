@@ -109,6 +109,24 @@ class Registry(Generic[Option]):
             raise ParameterError(self.kind, option, f"{accepted}, or one of the names {_listed(self.names)}")
         return option
 
+    def to_core(self, option: str | Option) -> Any:
+        """Return an option as the C++ core takes it: the struct of its class's name, with the same fields.
+
+        Parameters
+        ----------
+        option : str or an option of this kind
+            As for `parse`.
+
+        Raises
+        ------
+        ParameterError
+            A field has a value of another type, or a number that is out of its range.
+        """
+        from siamaudio._engine import core
+
+        checked = self.from_dict(self.to_dict(self.parse(option)))
+        return getattr(core, type(checked).__name__ + "Options")(**dataclasses.asdict(checked))  # pyright: ignore[reportArgumentType]
+
 
 def with_settings(option: Option, settings: Mapping[str, str], *, within: str = "") -> Option:
     """Replace fields of an option by values given as text, as on a command line.

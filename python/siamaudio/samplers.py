@@ -16,7 +16,7 @@ from siamaudio.errors import ParameterError
 from siamaudio.options import Registry
 
 if TYPE_CHECKING:
-    from siamaudio._engine import core
+    pass
 
 __all__ = [
     "AnchorPairs",
@@ -29,7 +29,6 @@ __all__ = [
     "Sampler",
     "Shuffled",
     "registry",
-    "to_core",
 ]
 
 
@@ -115,7 +114,7 @@ class Sampler:
                 raise ParameterError(name, value, "0 to 2**64 - 1")
         classes, indices = np.unique(names, return_inverse=True)
         batches = core.plan_epoch(
-            to_core(self), labels=indices.astype(np.int64), num_classes=len(classes), seed=seed, epoch=epoch
+            registry.to_core(self), labels=indices.astype(np.int64), num_classes=len(classes), seed=seed, epoch=epoch
         )
         return [
             Batch(
@@ -324,23 +323,3 @@ class Episodes(Sampler):
 registry: Registry[Sampler] = Registry(
     "sampler", (HonkaPairs, AnchorPairs, RandomPairs, RandomTriplets, Balanced, Shuffled, Episodes)
 )
-
-
-def to_core(sampler: Sampler | str) -> core._SamplerOptions:
-    """Return a sampler's options as the C++ core takes them.
-
-    Parameters
-    ----------
-    sampler : Sampler or str
-        The options, or the name of those with its defaults.
-
-    Raises
-    ------
-    ParameterError
-        A field is of another type.
-    """
-    from siamaudio._engine import core
-
-    checked = registry.from_dict(registry.to_dict(registry.parse(sampler)))
-    options = getattr(core, type(checked).__name__ + "Options")
-    return options(**dataclasses.asdict(checked))

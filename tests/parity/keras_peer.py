@@ -17,11 +17,14 @@ def keras_python() -> str:
     return python
 
 
+def run_keras(script: str, *arguments: Path) -> None:
+    """Run a script of this folder in that interpreter."""
+    settings = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    command = [keras_python(), str(Path(__file__).with_name(script)), *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 def ask_keras(folder: Path) -> None:
     """Have Keras answer all questions in the folder, in one process: TensorFlow takes seconds to load."""
-    settings = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    script = Path(__file__).with_name("keras_side.py")
-    done = subprocess.run(
-        [keras_python(), str(script), str(folder)], env={**os.environ, **settings}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    run_keras("keras_side.py", folder)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from keras_peer import keras_python, run_keras
 
 from siamaudio import optimizers
 from siamaudio._engine import core
@@ -65,19 +63,14 @@ def keras_results(
     parameters: Arrays, gradients: list[Arrays], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     """Arrays "<case>_<parameter>" from one run of the other interpreter."""
-    python = os.environ.get("SIAMAUDIO_KERAS_PYTHON")
-    if not python:
-        pytest.skip("Keras absent: set SIAMAUDIO_KERAS_PYTHON to a Python interpreter that has it")
+    keras_python()
     folder = tmp_path_factory.mktemp("keras")
     cases = [{"class": name, "arguments": arguments, "lrs": rates(ours)} for ours, name, arguments in CASES]
     (folder / "cases.json").write_text(json.dumps(cases))
     arrays = {f"parameter{p}": array for p, array in enumerate(parameters)}
     arrays |= {f"gradient{s}_{p}": array for s, step in enumerate(gradients) for p, array in enumerate(step)}
     np.savez(folder / "given.npz", **arrays)
-    script = Path(__file__).with_name("keras_optimizers_side.py")
-    command = [python, str(script), *(str(folder / name) for name in ("cases.json", "given.npz", "results.npz"))]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-    assert finished.returncode == 0, finished.stderr
+    run_keras("keras_optimizers_side.py", *(folder / name for name in ("cases.json", "given.npz", "results.npz")))
     with np.load(folder / "results.npz") as results:
         yield results
 
