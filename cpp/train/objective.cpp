@@ -202,6 +202,7 @@ Objective::Value Objective::operator()(const Siamese& network, const at::Tensor&
 
 void Objective::update_memory(const at::Tensor& embeddings, const at::Tensor& labels, int64_t epoch,
                               int64_t num_epochs) {
+  if (!memory_) return;
   for (const LossOptions& loss : losses_)
     if (const auto* options = std::get_if<ClassMemoryOptions>(&loss))
       memory_->update(embeddings, labels, options->schedule, epoch, num_epochs);
