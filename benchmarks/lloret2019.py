@@ -52,8 +52,9 @@ def load(folder: Path | None, rng: np.random.Generator) -> tuple[Images, Labels,
     if folder is None:
         from sklearn.datasets import load_digits
 
-        digits = load_digits()
-        images, labels = digits.images.astype(np.float32) / 16, digits.target.astype(np.int64)
+        pixels, digits = load_digits(return_X_y=True)
+        images = np.asarray(pixels, dtype=np.float32).reshape(-1, 8, 8) / 16
+        labels = np.asarray(digits, dtype=np.int64)
         test_images = test_labels = None
     else:
         images, labels = read_idx(folder, "train-images"), read_idx(folder, "train-labels").astype(np.int64)
