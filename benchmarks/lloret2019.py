@@ -53,14 +53,14 @@ def load(folder: Path | None, rng: np.random.Generator) -> tuple[Images, Labels,
         from sklearn.datasets import load_digits
 
         pixels, digits = load_digits(return_X_y=True)
-        images = np.asarray(pixels, dtype=np.float32).reshape(-1, 8, 8) / 16
-        labels = np.asarray(digits, dtype=np.int64)
+        images = (np.asarray(pixels).reshape(-1, 8, 8) / 16).astype(np.float32)
+        labels = np.asarray(digits).astype(np.int64)
         test_images = test_labels = None
     else:
-        images, labels = read_idx(folder, "train-images"), read_idx(folder, "train-labels").astype(np.int64)
-        test_images = read_idx(folder, "t10k-images").astype(np.float32) / 255
+        images = (read_idx(folder, "train-images") / 255).astype(np.float32)
+        labels = read_idx(folder, "train-labels").astype(np.int64)
+        test_images = (read_idx(folder, "t10k-images") / 255).astype(np.float32)
         test_labels = read_idx(folder, "t10k-labels").astype(np.int64)
-        images = images.astype(np.float32) / 255
     chosen = np.concatenate(
         [rng.permutation(np.flatnonzero(labels == label))[:TRAINING_IMAGES] for label in np.unique(labels)]
     )
