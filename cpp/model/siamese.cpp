@@ -2,12 +2,12 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
 #include "base/choices.h"
 #include "base/errors.h"
+#include "model/copy_values.h"
 #include "model/init.h"
 
 namespace siamaudio {
@@ -120,24 +120,7 @@ NamedTensors Siamese::weights() const {
   return all;
 }
 
-void Siamese::set_weights(const NamedTensors& values) {
-  const NamedTensors own = weights();
-  for (const auto& [name, tensor] : own) {
-    const auto value = std::ranges::find(values, name, [](const auto& entry) { return entry.first; });
-    if (value == values.end()) throw ParameterError("weights", "no '" + name + "'", "every weight of the network");
-    if (value->second.sizes() != tensor.sizes())
-      throw ParameterError("weights", "another shape for '" + name + "'", "the shapes of this network's own weights");
-  }
-  if (values.size() != own.size())
-    throw ParameterError("weights", std::to_string(values.size()) + " arrays",
-                         "the " + std::to_string(own.size()) + " of this network");
-
-  const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : own) {
-    const auto value = std::ranges::find(values, name, [](const auto& entry) { return entry.first; });
-    tensor.copy_(value->second);
-  }
-}
+void Siamese::set_weights(const NamedTensors& values) { copy_values(weights(), values, "weights"); }
 
 std::vector<LayerInfo> Siamese::layers() const {
   std::vector<LayerInfo> all = encoder_.layers();

@@ -7,7 +7,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
-#include "train/state.h"
+#include "model/copy_values.h"
 
 namespace siamaudio {
 

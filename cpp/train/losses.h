@@ -17,9 +17,6 @@ enum class PairLoss {
   kMeanSquaredError,    ///< (p - y)²
 };
 
-/// "bce" or "mse". Throws ParameterError.
-PairLoss parse_pair_loss(const std::string& name);
-
 /// Weighted sum over pairs of the loss of p = sigmoid(logit).
 at::Tensor pair_loss(const at::Tensor& logits, const at::Tensor& is_same, const at::Tensor& weights, PairLoss loss);
 

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "train/state.h"
+#include "model/copy_values.h"
 
 namespace siamaudio {
 

@@ -21,7 +21,7 @@
 #include <cmath>
 
 #include "base/errors.h"
-#include "train/state.h"
+#include "model/copy_values.h"
 
 namespace siamaudio {
 

@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "base/errors.h"
-#include "train/state.h"
+#include "model/copy_values.h"
 
 namespace siamaudio {
 

@@ -96,12 +96,6 @@ TEST(PairLoss, HasTheGradientOfItsValues) {
   }
 }
 
-TEST(PairLoss, IsParsed) {
-  EXPECT_EQ(parse_pair_loss("bce"), PairLoss::kBinaryCrossEntropy);
-  EXPECT_EQ(parse_pair_loss("mse"), PairLoss::kMeanSquaredError);
-  EXPECT_EQ(rejected_parameter([] { parse_pair_loss("BCE"); }), "loss");
-}
-
 // ---- What the tests below share
 
 using Rows = std::vector<std::vector<double>>;

@@ -1,4 +1,4 @@
-#include "train/state.h"
+#include "model/copy_values.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -12,13 +12,13 @@ void copy_values(const NamedTensors& to, const NamedTensors& from, const std::st
   std::map<std::string, at::Tensor> values(from.begin(), from.end());
   for (const auto& [name, tensor] : to) {
     const auto value = values.find(name);
-    if (value == values.end()) throw ParameterError(what, "no '" + name + "'", "all values of its state");
+    if (value == values.end()) throw ParameterError(what, "no '" + name + "'", "every one of its arrays");
     if (value->second.sizes() != tensor.sizes())
-      throw ParameterError(what, "another shape for '" + name + "'", "a state of the same network");
+      throw ParameterError(what, "another shape for '" + name + "'", "the shapes that its own arrays have");
   }
   if (from.size() != to.size())
-    throw ParameterError(what, std::to_string(from.size()) + " values",
-                         "the " + std::to_string(to.size()) + " of its state");
+    throw ParameterError(what, std::to_string(from.size()) + " arrays",
+                         "the " + std::to_string(to.size()) + " that it has");
 
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : to) tensor.copy_(values.at(name));

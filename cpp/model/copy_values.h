@@ -1,4 +1,4 @@
-// What a run must keep to be continued with the same bits: named tensors, read back by name.
+// Named tensors read back by name: the weights of a network, what an optimizer remembers.
 #pragma once
 
 #include <string>
