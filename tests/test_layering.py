@@ -15,11 +15,13 @@ REPOSITORY = Path(__file__).parents[1]
 
 CPP_LAYERS: dict[str, set[str]] = {
     "base": set(),
-    "audio": {"base"},
-    "model": {"base"},
+    "simd": {"base"},
+    "audio": {"base", "simd"},
+    "kernels": {"base", "simd"},
+    "model": {"base", "simd", "kernels"},
     "score": {"base", "model"},
     "train": {"base", "model", "score"},
-    "bindings": {"base", "audio", "model", "score", "train"},
+    "bindings": {"base", "simd", "audio", "model", "score", "train"},
 }
 
 # Headers of a library: which folders may include it, and which files besides (for their version strings).

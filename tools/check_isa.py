@@ -21,7 +21,7 @@ def shared_code(archive: str) -> list[str]:
     found: list[str] = []
     member, width = "", 0
     for line in listing.splitlines():
-        if match := re.match(r".*frame_kernel_(\w+)\.cpp.*:$", line):
+        if match := re.match(r".*_(avx\w+)\.cpp.*:$", line):
             member, width = match[1], WIDTHS[match[1]]
         elif (fields := line.split()) and fields[-2:-1] == ["W"] and f"ILi{width}E" not in fields[-1]:
             found.append(f"{member}: {fields[-1]}")

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "audio/isa.h"
 #include "audio/log_scale.h"
 #include "audio/mel.h"
+#include "simd/isa.h"
 
 namespace siamaudio {
 

@@ -14,7 +14,7 @@
 
 #include "audio/fft.h"
 #include "audio/frame_kernel.h"
-#include "audio/lanes.h"
+#include "simd/lanes.h"
 
 namespace siamaudio {
 

@@ -1,4 +1,4 @@
-#include "audio/lanes.h"
+#include "simd/lanes.h"
 
 #include <gtest/gtest.h>
 

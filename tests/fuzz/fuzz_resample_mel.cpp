@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "audio/isa.h"
+#include "simd/isa.h"
 #include "audio/resample.h"
 #include "audio/spectrogram.h"
 #include "audio/spectrogram_stream.h"

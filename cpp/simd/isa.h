@@ -1,4 +1,4 @@
-// Which of the processor's instruction sets the front end uses.
+// Which of the processor's instruction sets our kernels use.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "audio/isa.h"
+#include "simd/isa.h"
 
 #include <cstdlib>
 
