@@ -4,6 +4,8 @@
 // may divide the work. Maps are channels-last: clips, height, width, channels; channels are multiples of `num_lanes`.
 #pragma once
 
+#include "kernels/first_block.h"
+#include "kernels/norm_pool.h"
 #include "simd/isa.h"
 
 namespace siamaudio {
@@ -11,9 +13,15 @@ namespace siamaudio {
 /// What one instruction set offers.
 struct Kernels {
   int num_lanes;  ///< floats in a register
+  NormPoolKernels norm_pool;
+  FirstBlockKernels first_block;
 };
 
 /// Of an instruction set that this processor runs.
 const Kernels& kernels(Isa isa);
+
+/// Those of chosen_isa(), or null where the environment variable SIAMAUDIO_FUSED is "off" and layers are to be computed
+/// one by one. Throws ParameterError for other values than "on" and "off".
+const Kernels* chosen_kernels();
 
 }  // namespace siamaudio

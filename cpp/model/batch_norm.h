@@ -23,6 +23,15 @@ class BatchNorm {
   /// (Keras starts from mean 0 and variance 1, which a short training never forgets.)
   at::Tensor forward(const at::Tensor& x, const Pass& pass);
 
+  /// Moves the running statistics as forward() in training does; mean and variance (not corrected for bias) of a batch
+  /// with `count` values a channel.
+  void track(const at::Tensor& mean, const at::Tensor& variance, int64_t count);
+
+  const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
+  const at::Tensor& running_mean() const { return running_mean_; }
+  const at::Tensor& running_variance() const { return running_variance_; }
+
   NamedTensors parameters() const { return {{"weight", weight_}, {"bias", bias_}}; }
   NamedTensors buffers() const {
     return {{"running_mean", running_mean_}, {"running_variance", running_variance_}, {"num_updates", num_updates_}};
@@ -30,6 +39,8 @@ class BatchNorm {
   LayerInfo layer(const std::string& name, std::vector<int64_t> shape) const;
 
  private:
+  double next_step();  // share of a new batch's statistics in the running ones
+
   at::Tensor weight_;            // γ (channels,)
   at::Tensor bias_;              // β (channels,)
   at::Tensor running_mean_;      // (channels,)

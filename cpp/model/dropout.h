@@ -1,9 +1,12 @@
 // Inverted dropout from an explicit generator (Srivastava et al. 2014).
 #pragma once
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
 
+#include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "base/errors.h"
@@ -21,6 +24,13 @@ inline at::Tensor dropout(const at::Tensor& x, double rate, const Pass& pass) {
   if (!pass.is_training || rate == 0) return x;
   const at::Tensor kept = at::empty_like(x).bernoulli_(1 - rate, pass.dropout_generator).div_(1 - rate);
   return x * kept;
+}
+
+/// 64 random bits of a generator of the CPU, for a kernel's own generator.
+inline uint64_t draw_seed(const at::Generator& generator) {
+  auto* source = at::check_generator<at::CPUGeneratorImpl>(generator);
+  const std::lock_guard lock(source->mutex_);
+  return source->random64();
 }
 
 }  // namespace siamaudio

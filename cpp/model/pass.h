@@ -5,15 +5,18 @@
 #include <ATen/core/Tensor.h>
 
 #include "base/poll.h"
+#include "model/workspace.h"
 
 namespace siamaudio {
 
 /// Training: batch statistics and dropout, drawn from `dropout_generator` (of the tensors' device).
-/// Otherwise: running statistics, no dropout. `poll` is called between layers, backward passes included.
+/// Otherwise: running statistics, no dropout. `poll` is called between layers, backward passes included. Large arrays
+/// on the CPU come from `workspace`.
 struct Pass {
   bool is_training = false;
   at::Generator dropout_generator;
   Poll poll;
+  Workspace workspace;
 };
 
 /// Calls the poll now, and again when the gradient of `activation` arrives here on the way back.

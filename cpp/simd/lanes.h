@@ -16,23 +16,29 @@ namespace siamaudio {
 template <typename T>
 concept Arithmetic = std::is_arithmetic_v<T>;
 
-/// The compiler's vector types of W 32-bit numbers.
+/// The compiler's vector types of W numbers, of 32 bits but for the bytes.
 template <int W>
 struct Vectors;
 template <>
 struct Vectors<4> {
   typedef float Floats __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(16)));
+  typedef uint32_t Unsigned __attribute__((vector_size(16)));
+  typedef uint8_t Bytes __attribute__((vector_size(4)));
 };
 template <>
 struct Vectors<8> {
   typedef float Floats __attribute__((vector_size(32)));
   typedef int32_t Integers __attribute__((vector_size(32)));
+  typedef uint32_t Unsigned __attribute__((vector_size(32)));
+  typedef uint8_t Bytes __attribute__((vector_size(8)));
 };
 template <>
 struct Vectors<16> {
   typedef float Floats __attribute__((vector_size(64)));
   typedef int32_t Integers __attribute__((vector_size(64)));
+  typedef uint32_t Unsigned __attribute__((vector_size(64)));
+  typedef uint8_t Bytes __attribute__((vector_size(16)));
 };
 
 /// W floats.

@@ -210,7 +210,10 @@ class Trainer {
 
   /// Each side of the batch by itself, as batch norm normalises what it is given.
   at::Tensor encode(const at::Tensor& spectrograms, int64_t num_sides) {
-    const Pass pass{.is_training = true, .dropout_generator = dropout_generator_, .poll = listener_.poll};
+    const Pass pass{.is_training = true,
+                    .dropout_generator = dropout_generator_,
+                    .poll = listener_.poll,
+                    .workspace = workspace_};
     if (num_sides == 1) return network_.encode(spectrograms, pass);
     std::vector<at::Tensor> sides;
     for (const at::Tensor& side : spectrograms.chunk(num_sides)) sides.push_back(network_.encode(side, pass));
@@ -220,7 +223,8 @@ class Trainer {
   /// Of the embeddings without dropout, which would spread them.
   void check_spread(const at::Tensor& clips) {
     const at::NoGradGuard no_grad;
-    const Pass pass{.is_training = false, .dropout_generator = {}, .poll = listener_.poll};
+    const Pass pass{
+        .is_training = false, .dropout_generator = {}, .poll = listener_.poll, .workspace = workspace_};
     if (has_collapsed(network_.encode(spectrograms_.index_select(0, clips), pass))) throw collapsed(progress_.epoch);
   }
 
@@ -311,6 +315,7 @@ class Trainer {
   Snapshot best_;
   at::Generator dropout_generator_;
   at::Generator augment_generator_;  // of the CPU
+  Workspace workspace_;
   Progress progress_;
   std::vector<Batch> plan_;
   int64_t planned_steps_ = 0;
