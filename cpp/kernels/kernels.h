@@ -4,13 +4,16 @@
 // may divide the work. Maps are channels-last: clips, height, width, channels; channels are multiples of `num_lanes`.
 #pragma once
 
+#include "kernels/winograd.h"
 #include "simd/isa.h"
 
 namespace siamaudio {
 
 /// What one instruction set offers.
 struct Kernels {
-  int num_lanes;  ///< floats in a register
+  int num_lanes;              ///< floats in a register
+  WinogradKernels winograd3;  ///< 3 x 3
+  WinogradKernels winograd5;  ///< 5 x 5
 };
 
 /// Of an instruction set that this processor runs.

@@ -2,12 +2,15 @@
 #pragma once
 
 #include "kernels/kernels.h"
+#include "kernels/winograd_lanes.h"
 
 namespace siamaudio {
 
 template <int W>
 inline constexpr Kernels kLaneKernels{
     .num_lanes = W,
+    .winograd3 = kLaneWinograd<W, 3>,
+    .winograd5 = kLaneWinograd<W, 5>,
 };
 
 }  // namespace siamaudio

@@ -43,7 +43,8 @@ struct WinogradShape {
   int64_t tiles_across;  ///< out_width / 4, rounded up
 };
 
-/// A kernel or its gradient, wherever its numbers lie: value (o, c, y, x) at data[o * out_stride + c * in_stride + ...].
+/// A kernel or its gradient, wherever its numbers lie: value (o, c, y, x) at data[o * out_stride + c * in_stride +
+/// ...].
 template <typename Float>
 struct WinogradWeight {
   Float* data;
