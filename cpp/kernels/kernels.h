@@ -6,6 +6,7 @@
 
 #include "kernels/first_block.h"
 #include "kernels/norm_pool.h"
+#include "kernels/winograd.h"
 #include "simd/isa.h"
 
 namespace siamaudio {
@@ -15,6 +16,8 @@ struct Kernels {
   int num_lanes;  ///< floats in a register
   NormPoolKernels norm_pool;
   FirstBlockKernels first_block;
+  WinogradKernels winograd3;  ///< 3 x 3
+  WinogradKernels winograd5;  ///< 5 x 5
 };
 
 /// Of an instruction set that this processor runs.

@@ -1,9 +1,7 @@
 #include "model/conv_block.h"
 
 #include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/zeros.h>
 
@@ -11,13 +9,14 @@
 
 #include "base/choices.h"
 #include "base/errors.h"
+#include "model/convolution.h"
 #include "model/dropout.h"
+#include "model/first_block.h"
 #include "model/init.h"
+#include "model/norm_pool.h"
 
 namespace siamaudio {
 namespace {
-
-constexpr int64_t kMostFlops = 12'000'000'000;  // of a convolution on the way there, half of those on the way back
 
 /// Kernels or pools of `size` positions, `stride` apart, that fit into `length`.
 int64_t num_windows(int64_t length, int64_t size, int64_t stride) {
@@ -82,35 +81,50 @@ ConvBlock::ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels
   if (options.batch_norm) batch_norm_.emplace(options.filters);
 }
 
-at::Tensor ConvBlock::convolve(const at::Tensor& x, const Pass& pass) const {
-  const at::Tensor weight = weight_.contiguous(at::MemoryFormat::ChannelsLast);
-  const Extent& stride = options_.stride;
-  const auto convolution = [&](const at::Tensor& input, int64_t top, int64_t left) {
-    const auto convolved = [&](const at::Tensor& clips) {
-      at::Tensor y = at::conv2d(clips, weight, bias_, {stride.height, stride.width}, {top, left});
-      poll_both_ways(y, pass);
-      return y;
-    };
-    // A large batch would keep Ctrl-C waiting for seconds, most of them in the way back, so parts of it are convolved.
-    const int64_t positions = input.size(2) * input.size(3) / (stride.height * stride.width);
-    const int64_t part = std::max<int64_t>(1, kMostFlops / (2 * weight_.numel() * positions));
-    if (!input.is_cpu() || input.size(0) <= part) return convolved(input);
-    std::vector<at::Tensor> parts;
-    for (const at::Tensor& clips : input.split(part)) parts.push_back(convolved(clips));
-    return at::cat(parts);
+at::Tensor ConvBlock::convolve(const at::Tensor& x, const Pass& pass, const Kernels* kernels) const {
+  const auto convolved = [&](const at::Tensor& input, const Extent& padding) {
+    return convolution(input, weight_, bias_, options_.stride, padding, pass, kernels);
   };
-  if (options_.padding == Padding::kValid) return convolution(x, 0, 0);
+  if (options_.padding == Padding::kValid) return convolved(x, {.height = 0, .width = 0});
 
-  const int64_t rows = same_padding(x.size(2), options_.kernel_size.height, stride.height);
-  const int64_t columns = same_padding(x.size(3), options_.kernel_size.width, stride.width);
-  const int64_t top = rows / 2;
-  const int64_t left = columns / 2;
-  if (rows == 2 * top && columns == 2 * left) return convolution(x, top, left);
-  return convolution(at::constant_pad_nd(x, {left, columns - left, top, rows - top}), 0, 0);
+  const int64_t rows = same_padding(x.size(2), options_.kernel_size.height, options_.stride.height);
+  const int64_t columns = same_padding(x.size(3), options_.kernel_size.width, options_.stride.width);
+  const Extent padding{.height = rows / 2, .width = columns / 2};
+  if (rows % 2 == 0 && columns % 2 == 0) return convolved(x, padding);
+  const at::Tensor padded =
+      at::constant_pad_nd(x, {padding.width, columns - padding.width, padding.height, rows - padding.height});
+  return convolved(padded.contiguous(at::MemoryFormat::ChannelsLast), {.height = 0, .width = 0});
 }
 
-at::Tensor ConvBlock::forward(const at::Tensor& x, const Pass& pass) {
-  at::Tensor y = convolve(x, pass);
+bool ConvBlock::has_fused_form(const Kernels& kernels) const {
+  const bool pools_by_two = options_.pooling == Pooling::kMax && options_.pool_size == Extent{.height = 2, .width = 2};
+  return options_.activation == Activation::kRelu && (pools_by_two || options_.pooling == Pooling::kNone) &&
+         options_.filters % kernels.num_lanes == 0;
+}
+
+bool ConvBlock::has_first_form(const Kernels& kernels) const {
+  const Extent& kernel = options_.kernel_size;
+  return has_fused_form(kernels) && options_.pooling == Pooling::kMax && weight_.size(1) == 1 &&
+         options_.padding == Padding::kValid && options_.stride == Extent{.height = 1, .width = 1} &&
+         (kernel == Extent{.height = 3, .width = 3} || kernel == Extent{.height = 5, .width = 5});
+}
+
+at::Tensor ConvBlock::forward_first(const at::Tensor& x, BatchNorm* input_norm, const Pass& pass,
+                                    const Kernels& kernels) {
+  at::Tensor y = first_block(x, input_norm, weight_, bias_, batch_norm_ ? &*batch_norm_ : nullptr, options_.dropout,
+                             pass, kernels);
+  poll_both_ways(y, pass);
+  return y;
+}
+
+at::Tensor ConvBlock::forward(const at::Tensor& x, const Pass& pass, const Kernels* kernels) {
+  at::Tensor y = convolve(x, pass, kernels);
+  if (kernels != nullptr && has_fused_form(*kernels)) {
+    const int64_t pool_size = options_.pooling == Pooling::kMax ? 2 : 1;
+    y = norm_pool(y, batch_norm_ ? &*batch_norm_ : nullptr, pool_size, options_.dropout, pass, *kernels);
+    poll_both_ways(y, pass);
+    return y;
+  }
   if (batch_norm_) {
     y = batch_norm_->forward(y, pass);
     poll_both_ways(y, pass);

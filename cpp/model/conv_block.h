@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/kernels.h"
 #include "model/activation.h"
 #include "model/batch_norm.h"
 #include "model/layer_info.h"
@@ -54,8 +55,15 @@ class ConvBlock {
  public:
   ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels, const at::Generator& generator);
 
-  /// x: (clips, channels, height, width), channels last in memory.
-  at::Tensor forward(const at::Tensor& x, const Pass& pass);
+  /// x: (clips, channels, height, width), channels last in memory. With `kernels` by as many of them as serve the
+  /// block, which needs float32 on a CPU and, outside training, no gradients.
+  at::Tensor forward(const at::Tensor& x, const Pass& pass, const Kernels* kernels);
+
+  /// Whether forward_first serves this block as a network's first one.
+  bool has_first_form(const Kernels& kernels) const;
+
+  /// The input's batch norm, or null, and this block as one operation. x: (clips, 1, height, width), float32 on a CPU.
+  at::Tensor forward_first(const at::Tensor& x, BatchNorm* input_norm, const Pass& pass, const Kernels& kernels);
 
   NamedTensors parameters() const;
   NamedTensors buffers() const;
@@ -63,7 +71,8 @@ class ConvBlock {
   const ConvBlockOptions& options() const { return options_; }
 
  private:
-  at::Tensor convolve(const at::Tensor& x, const Pass& pass) const;
+  at::Tensor convolve(const at::Tensor& x, const Pass& pass, const Kernels* kernels) const;
+  bool has_fused_form(const Kernels& kernels) const;
 
   ConvBlockOptions options_;
   at::Tensor weight_;  // (filters, input channels, kernel height, kernel width)

@@ -1,5 +1,6 @@
 #include "model/encoder.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
 #include "base/choices.h"
@@ -142,16 +143,26 @@ void Encoder::check_input(at::IntArrayRef shape) const {
 at::Tensor Encoder::forward(const at::Tensor& spectrograms, const Pass& pass) {
   check_input(spectrograms.sizes());
   at::Tensor x = spectrograms.dim() == 3 ? spectrograms.unsqueeze(1) : spectrograms;
-  if (input_norm_) x = input_norm_->forward(x, pass);
-  if (x.size(1) == 1) {
-    // With one channel both memory formats are the same bytes; the strides must say "channels last" for the
-    // convolutions to keep it.
-    const int64_t width = x.size(3);
-    x = x.contiguous().as_strided(x.sizes(), {x.size(2) * width, 1, width, 1});
+  // The kernels keep nothing for a way back outside training, and know no gradient of the input.
+  const bool is_served = x.is_cpu() && x.scalar_type() == at::kFloat && !x.requires_grad() &&
+                         (pass.is_training || !at::GradMode::is_enabled());
+  const Kernels* kernels = is_served ? chosen_kernels() : nullptr;
+  auto block = blocks_.begin();
+  if (kernels != nullptr && block != blocks_.end() && block->has_first_form(*kernels)) {
+    x = block->forward_first(x.contiguous(), input_norm_ ? &*input_norm_ : nullptr, pass, *kernels);
+    ++block;
   } else {
-    x = x.contiguous(at::MemoryFormat::ChannelsLast);
+    if (input_norm_) x = input_norm_->forward(x, pass);
+    if (x.size(1) == 1) {
+      // With one channel both memory formats are the same bytes; the strides must say "channels last" for the
+      // convolutions to keep it.
+      const int64_t width = x.size(3);
+      x = x.contiguous().as_strided(x.sizes(), {x.size(2) * width, 1, width, 1});
+    } else {
+      x = x.contiguous(at::MemoryFormat::ChannelsLast);
+    }
   }
-  for (auto& block : blocks_) x = block.forward(x, pass);
+  for (; block != blocks_.end(); ++block) x = block->forward(x, pass, kernels);
   x = pool(x, options_.pooling);
   for (auto& layer : dense_) x = layer.forward(x, pass);
   return options_.l2_normalize ? l2_normalize(x) : x;

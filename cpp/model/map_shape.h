@@ -10,6 +10,8 @@ namespace siamaudio {
 struct Extent {
   int64_t height = 1;
   int64_t width = 1;
+
+  bool operator==(const Extent&) const = default;
 };
 
 /// What a layer takes or gives for one clip.

@@ -54,7 +54,7 @@ struct Lane {
   Lane() = default;
   Lane(Vector vector) : v(vector) {}
   template <Arithmetic T>
-  Lane(T number) : v(Vector{} + static_cast<float>(number)) {}
+  Lane(T number) : v(static_cast<float>(number) - Vector{}) {}  // x - 0 is x, that of x = -0 too; x + 0 would be work
 
   static Lane load(const float* values) {
     Lane lane;

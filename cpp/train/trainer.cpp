@@ -210,10 +210,8 @@ class Trainer {
 
   /// Each side of the batch by itself, as batch norm normalises what it is given.
   at::Tensor encode(const at::Tensor& spectrograms, int64_t num_sides) {
-    const Pass pass{.is_training = true,
-                    .dropout_generator = dropout_generator_,
-                    .poll = listener_.poll,
-                    .workspace = workspace_};
+    const Pass pass{
+        .is_training = true, .dropout_generator = dropout_generator_, .poll = listener_.poll, .workspace = workspace_};
     if (num_sides == 1) return network_.encode(spectrograms, pass);
     std::vector<at::Tensor> sides;
     for (const at::Tensor& side : spectrograms.chunk(num_sides)) sides.push_back(network_.encode(side, pass));
@@ -223,8 +221,7 @@ class Trainer {
   /// Of the embeddings without dropout, which would spread them.
   void check_spread(const at::Tensor& clips) {
     const at::NoGradGuard no_grad;
-    const Pass pass{
-        .is_training = false, .dropout_generator = {}, .poll = listener_.poll, .workspace = workspace_};
+    const Pass pass{.is_training = false, .dropout_generator = {}, .poll = listener_.poll, .workspace = workspace_};
     if (has_collapsed(network_.encode(spectrograms_.index_select(0, clips), pass))) throw collapsed(progress_.epoch);
   }
 

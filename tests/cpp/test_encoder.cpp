@@ -20,7 +20,9 @@ namespace siamaudio {
 namespace {
 
 at::Generator generator(uint64_t seed) { return make_generator(at::kCPU, seed); }
-Pass training(uint64_t seed = 0) { return {.is_training = true, .dropout_generator = generator(seed), .poll = {}, .workspace = {}}; }
+Pass training(uint64_t seed = 0) {
+  return {.is_training = true, .dropout_generator = generator(seed), .poll = {}, .workspace = {}};
+}
 
 int64_t num_values(const NamedTensors& tensors) {
   int64_t sum = 0;
