@@ -66,8 +66,8 @@ WinogradWeight<const float> turned(const WinogradWeight<const float>& weight, in
 /// Fills `output`; false where it is not finite.
 bool convolve(const WinogradKernels& kernels, const at::Tensor& input, const WinogradWeight<const float>& weight,
               const float* bias, const Extent& padding, const at::Tensor& output, const TakeTensor& take) {
-  const int64_t num_weights = kernels.num_points * weight.in_channels * weight.out_channels;
-  const at::Tensor transformed = take({num_weights}, at::MemoryFormat::Contiguous);
+  const at::Tensor transformed =
+      take({kernels.weight_size(weight.in_channels, weight.out_channels)}, at::MemoryFormat::Contiguous);
   auto* points = transformed.mutable_data_ptr<float>();
   at::parallel_for(0, weight.in_channels, 1,
                    [&](int64_t first, int64_t last) { kernels.transform_weight(weight, first, last, points); });
@@ -152,7 +152,7 @@ ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::
   // Each part of the tiles has its own sums, so that their order does not depend on which thread is faster.
   const int64_t count = count_tiles(shape);
   const int64_t num_parts = std::min<int64_t>(at::get_num_threads(), count);
-  const int64_t num_sums = winograd.num_points * shape.in_channels * shape.out_channels;
+  const int64_t num_sums = winograd.weight_size(shape.in_channels, shape.out_channels);
   const int64_t scratch_size = winograd.gradient_scratch(shape);
   const at::Tensor sums = take({num_parts * num_sums}, at::MemoryFormat::Contiguous);
   const at::Tensor scratch = take({num_parts * scratch_size}, at::MemoryFormat::Contiguous);
