@@ -28,8 +28,8 @@ struct LaneWinograd {
   static constexpr int kNumPoints = kSide * kSide;
   static constexpr int64_t kPanel = int64_t{kGemmRegisters<W>} * W;  ///< output channels
 
-  static constexpr int64_t kConvolveFloats = 200'000;  ///< of a block's V: most of a second-level cache
-  static constexpr int64_t kGradientFloats = 800'000;  ///< of V and Z: longer sums need not return to memory as often
+  static constexpr int64_t kConvolveFloats = 150'000;  ///< of a block's V: most of a second-level cache
+  static constexpr int64_t kGradientFloats = 600'000;  ///< of V and Z: longer sums need not return to memory as often
   static constexpr int64_t kMostTiles = 96;
   /// Between the points' matrices, which else would lie in the same sets of a cache.
   static constexpr int64_t kGap = 16;
