@@ -37,3 +37,13 @@ foreach(name IN ITEMS torch_cpu c10)
   find_library(siamaudio_lib_${name} ${name} PATHS ${torch_library_paths} NO_DEFAULT_PATH REQUIRED)
   target_link_libraries(siamaudio_torch INTERFACE ${siamaudio_lib_${name}})
 endforeach()
+
+# at::parallel_for is a template that starts threads only where OpenMP is on, and they must be torch's own: a second
+# OpenMP library in the process would bring a second pool of threads.
+file(GLOB siamaudio_torch_openmp ${torch_library_paths}/libgomp*.so*)
+if(siamaudio_torch_openmp)
+  target_compile_options(siamaudio_torch INTERFACE -fopenmp)
+  target_link_libraries(siamaudio_torch INTERFACE ${siamaudio_torch_openmp})
+else()
+  message(WARNING "torch in ${torch_library_paths} has no libgomp: our own kernels will run on one thread")
+endif()

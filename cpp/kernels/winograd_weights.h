@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/unrolled.h"
 #include "kernels/winograd.h"

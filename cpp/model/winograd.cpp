@@ -19,6 +19,9 @@ constexpr int64_t kTileSide = 4;
 /// Least share of the tiles' outputs that the map has. Below it the plain sum is faster.
 constexpr double kLeastShare = 0.4;
 
+/// Pairs of channels whose weights one thread transforms sooner than a second one starts.
+constexpr int64_t kGrainPairs = 8192;
+
 int64_t num_tiles(int64_t length) { return (length + kTileSide - 1) / kTileSide; }
 
 const WinogradKernels& kernels_of(const Kernels& kernels, int64_t kernel_size) {
@@ -65,11 +68,10 @@ WinogradWeight<const float> turned(const WinogradWeight<const float>& weight, in
 
 /// Fills `output`; false where it is not finite.
 bool convolve(const WinogradKernels& kernels, const at::Tensor& input, const WinogradWeight<const float>& weight,
-              const float* bias, const Extent& padding, const at::Tensor& output, const TakeTensor& take) {
-  const at::Tensor transformed =
-      take({kernels.weight_size(weight.in_channels, weight.out_channels)}, at::MemoryFormat::Contiguous);
+              const float* bias, const Extent& padding, const at::Tensor& output, const Workspace& workspace) {
+  const at::Tensor transformed = workspace.take({kernels.weight_size(weight.in_channels, weight.out_channels)});
   auto* points = transformed.mutable_data_ptr<float>();
-  at::parallel_for(0, weight.in_channels, 1,
+  at::parallel_for(0, weight.in_channels, std::max<int64_t>(1, kGrainPairs / weight.out_channels),
                    [&](int64_t first, int64_t last) { kernels.transform_weight(weight, first, last, points); });
 
   const WinogradConvolution convolution{.shape = shape_of(input.sizes(), output.sizes(), padding),
@@ -81,7 +83,7 @@ bool convolve(const WinogradKernels& kernels, const at::Tensor& input, const Win
   const int64_t count = count_tiles(convolution.shape);
   const int64_t step = kernels.convolve_tiles(convolution.shape, num_threads);
   const int64_t scratch_size = kernels.convolve_scratch(convolution.shape, step);
-  const at::Tensor scratch = take({num_threads * scratch_size}, at::MemoryFormat::Contiguous);
+  const at::Tensor scratch = workspace.take({num_threads * scratch_size});
   auto* scratches = scratch.mutable_data_ptr<float>();
   std::atomic<int64_t> next{0};  // a thread that others disturb takes fewer blocks
   std::atomic<bool> is_finite{true};
@@ -111,27 +113,27 @@ bool winograd_serves(const Kernels& kernels, const at::Tensor& x, const at::Tens
 }
 
 at::Tensor winograd_convolution(const Kernels& kernels, const at::Tensor& x, const at::Tensor& weight,
-                                const at::Tensor& bias, const Extent& padding, const TakeTensor& take) {
+                                const at::Tensor& bias, const Extent& padding, const Workspace& workspace) {
   const int64_t size = weight.size(2);
-  const at::Tensor output = take(
+  const at::Tensor output = workspace.take(
       {x.size(0), weight.size(0), x.size(2) + 2 * padding.height - size + 1, x.size(3) + 2 * padding.width - size + 1},
-      at::MemoryFormat::ChannelsLast);
+      at::kFloat, at::MemoryFormat::ChannelsLast);
   const at::Tensor shift = bias.defined() ? bias.contiguous() : bias;
   if (convolve(kernels_of(kernels, size), x, weight_of(weight),
-               shift.defined() ? shift.const_data_ptr<float>() : nullptr, padding, output, take))
+               shift.defined() ? shift.const_data_ptr<float>() : nullptr, padding, output, workspace))
     return output;
   const at::NoGradGuard no_grad;
   return at::conv2d(x, weight, bias, /*stride=*/1, {padding.height, padding.width});
 }
 
 at::Tensor winograd_input_gradient(const Kernels& kernels, const at::Tensor& output_gradient, const at::Tensor& weight,
-                                   const Extent& input, const Extent& padding, const TakeTensor& take) {
+                                   const Extent& input, const Extent& padding, const Workspace& workspace) {
   const int64_t size = weight.size(2);
   const at::Tensor from = output_gradient.contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor gradient =
-      take({from.size(0), weight.size(1), input.height, input.width}, at::MemoryFormat::ChannelsLast);
+  const at::Tensor gradient = workspace.take({from.size(0), weight.size(1), input.height, input.width}, at::kFloat,
+                                             at::MemoryFormat::ChannelsLast);
   const Extent zeros{.height = size - 1 - padding.height, .width = size - 1 - padding.width};
-  if (convolve(kernels_of(kernels, size), from, turned(weight_of(weight), size), nullptr, zeros, gradient, take))
+  if (convolve(kernels_of(kernels, size), from, turned(weight_of(weight), size), nullptr, zeros, gradient, workspace))
     return gradient;
   return std::get<0>(at::convolution_backward(from, gradient, weight, /*bias_sizes=*/{}, /*stride=*/{1, 1},
                                               {padding.height, padding.width}, /*dilation=*/{1, 1},
@@ -141,7 +143,7 @@ at::Tensor winograd_input_gradient(const Kernels& kernels, const at::Tensor& out
 
 ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::Tensor& x,
                                               const at::Tensor& output_gradient, int64_t kernel_size,
-                                              const Extent& padding, const TakeTensor& take) {
+                                              const Extent& padding, const Workspace& workspace) {
   const WinogradKernels& winograd = kernels_of(kernels, kernel_size);
   const at::Tensor from = output_gradient.contiguous(at::MemoryFormat::ChannelsLast);
   const WinogradWeightGradient operation{.shape = shape_of(x.sizes(), from.sizes(), padding),
@@ -154,8 +156,8 @@ ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::
   const int64_t num_parts = std::min<int64_t>(at::get_num_threads(), count);
   const int64_t num_sums = winograd.weight_size(shape.in_channels, shape.out_channels);
   const int64_t scratch_size = winograd.gradient_scratch(shape);
-  const at::Tensor sums = take({num_parts * num_sums}, at::MemoryFormat::Contiguous);
-  const at::Tensor scratch = take({num_parts * scratch_size}, at::MemoryFormat::Contiguous);
+  const at::Tensor sums = workspace.take({num_parts * num_sums});
+  const at::Tensor scratch = workspace.take({num_parts * scratch_size});
   std::vector<double> bias_sums(static_cast<size_t>(num_parts * shape.out_channels));
   auto* weight_sums = sums.mutable_data_ptr<float>();
   auto* scratches = scratch.mutable_data_ptr<float>();
@@ -167,8 +169,9 @@ ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::
   });
 
   ConvolutionGradients gradients{
-      .weight = take({shape.out_channels, shape.in_channels, kernel_size, kernel_size}, at::MemoryFormat::ChannelsLast),
-      .bias = take({shape.out_channels}, at::MemoryFormat::Contiguous)};
+      .weight = workspace.take({shape.out_channels, shape.in_channels, kernel_size, kernel_size}, at::kFloat,
+                               at::MemoryFormat::ChannelsLast),
+      .bias = workspace.take({shape.out_channels})};
   const WinogradWeight<float> weight{.data = gradients.weight.mutable_data_ptr<float>(),
                                      .in_channels = shape.in_channels,
                                      .out_channels = shape.out_channels,
@@ -177,9 +180,11 @@ ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::
                                      .row_stride = gradients.weight.stride(2),
                                      .column_stride = gradients.weight.stride(3)};
   std::atomic<bool> is_finite{true};
-  at::parallel_for(0, shape.in_channels, 1, [&](int64_t first, int64_t last) {
-    if (!winograd.finish_weight_gradient(weight_sums, num_parts, first, last, weight)) is_finite = false;
-  });
+  at::parallel_for(0, shape.in_channels, std::max<int64_t>(1, kGrainPairs / shape.out_channels),
+                   [&](int64_t first, int64_t last) {
+                     if (!winograd.finish_weight_gradient(weight_sums, num_parts, first, last, weight))
+                       is_finite = false;
+                   });
   if (!is_finite) {
     std::tie(std::ignore, gradients.weight, gradients.bias) = at::convolution_backward(
         from, x, gradients.weight, /*bias_sizes=*/at::IntArrayRef{shape.out_channels}, /*stride=*/{1, 1},

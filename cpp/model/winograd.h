@@ -9,7 +9,7 @@
 
 #include "kernels/kernels.h"
 #include "model/map_shape.h"
-#include "model/take_tensor.h"
+#include "model/workspace.h"
 
 namespace siamaudio {
 
@@ -21,11 +21,13 @@ bool winograd_serves(const Kernels& kernels, const at::Tensor& x, const at::Tens
 
 /// at::conv2d(x, weight, bias, 1, padding), without a gradient; `bias` may be undefined.
 at::Tensor winograd_convolution(const Kernels& kernels, const at::Tensor& x, const at::Tensor& weight,
-                                const at::Tensor& bias, const Extent& padding, const TakeTensor& take = take_new);
+                                const at::Tensor& bias, const Extent& padding,
+                                const Workspace& workspace = Workspace());
 
 /// The gradient of an x of `input` height and width, from that of the convolution's output.
 at::Tensor winograd_input_gradient(const Kernels& kernels, const at::Tensor& output_gradient, const at::Tensor& weight,
-                                   const Extent& input, const Extent& padding, const TakeTensor& take = take_new);
+                                   const Extent& input, const Extent& padding,
+                                   const Workspace& workspace = Workspace());
 
 struct ConvolutionGradients {
   at::Tensor weight;  ///< (filters, channels, K, K), channels last in memory
@@ -35,6 +37,6 @@ struct ConvolutionGradients {
 /// The gradients of a K x K weight and of the bias.
 ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::Tensor& x,
                                               const at::Tensor& output_gradient, int64_t kernel_size,
-                                              const Extent& padding, const TakeTensor& take = take_new);
+                                              const Extent& padding, const Workspace& workspace = Workspace());
 
 }  // namespace siamaudio

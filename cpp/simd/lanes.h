@@ -16,25 +16,31 @@ namespace siamaudio {
 template <typename T>
 concept Arithmetic = std::is_arithmetic_v<T>;
 
-/// The compiler's vector types of W 32-bit numbers, and of as many doubles as take the same room.
+/// The compiler's vector types: W numbers of 32 bits, as many bytes, and the doubles that take the room of W floats.
 template <int W>
 struct Vectors;
 template <>
 struct Vectors<4> {
   typedef float Floats __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(16)));
+  typedef uint32_t Unsigned __attribute__((vector_size(16)));
+  typedef uint8_t Bytes __attribute__((vector_size(4)));
   typedef double Doubles __attribute__((vector_size(16)));
 };
 template <>
 struct Vectors<8> {
   typedef float Floats __attribute__((vector_size(32)));
   typedef int32_t Integers __attribute__((vector_size(32)));
+  typedef uint32_t Unsigned __attribute__((vector_size(32)));
+  typedef uint8_t Bytes __attribute__((vector_size(8)));
   typedef double Doubles __attribute__((vector_size(32)));
 };
 template <>
 struct Vectors<16> {
   typedef float Floats __attribute__((vector_size(64)));
   typedef int32_t Integers __attribute__((vector_size(64)));
+  typedef uint32_t Unsigned __attribute__((vector_size(64)));
+  typedef uint8_t Bytes __attribute__((vector_size(16)));
   typedef double Doubles __attribute__((vector_size(64)));
 };
 
