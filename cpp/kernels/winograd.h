@@ -72,15 +72,15 @@ struct WinogradWeightGradient {
 
 /// Sums over some tiles, D and the outputs' gradients.
 struct WinogradSums {
-  float* weight;  ///< (n^2, in_channels, out_channels)
+  float* weight;  ///< weight_size floats
   double* bias;   ///< (out_channels,)
 };
 
 /// What one instruction set offers for one K.
 struct WinogradKernels {
-  int num_points;  ///< n^2
+  int64_t (*weight_size)(int64_t in_channels, int64_t out_channels);  ///< floats of U, and of D
 
-  /// Writes U, num_points * in_channels * out_channels floats, of input channels [first, last).
+  /// Writes U of input channels [first, last).
   void (*transform_weight)(const WinogradWeight<const float>& weight, int64_t first, int64_t last, float* transformed);
 
   /// How many tiles at a time `convolve` does best: what it works on fits a second-level cache of 1 MiB. At most the

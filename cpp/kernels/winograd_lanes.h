@@ -12,6 +12,7 @@
 #include "kernels/winograd.h"
 #include "kernels/winograd_points.h"
 #include "kernels/winograd_transforms.h"
+#include "kernels/winograd_weights.h"
 #include "simd/lanes.h"
 
 namespace siamaudio {
@@ -21,40 +22,31 @@ struct LaneWinograd {
   using Number = Lane<W>;
   using Points = WinogradPoints<K>;
   using Transforms = WinogradTransforms<W, K>;
+  using Weights = WinogradWeights<W, K>;
   static constexpr int kSide = Points::kSide;
   static constexpr int kOutputs = Points::kOutputs;
   static constexpr int kNumPoints = kSide * kSide;
   static constexpr int64_t kPanel = int64_t{kGemmRegisters<W>} * W;  ///< output channels
 
-  static constexpr int64_t kConvolveFloats = 200'000;  ///< of a block's V: most of a second-level cache
-  static constexpr int64_t kGradientFloats = 800'000;  ///< of V and Z: longer sums need not return to memory as often
+  static constexpr int64_t kConvolveFloats = 150'000;  ///< of a block's V: most of a second-level cache
+  static constexpr int64_t kGradientFloats = 600'000;  ///< of V and Z: longer sums need not return to memory as often
   static constexpr int64_t kMostTiles = 96;
   /// Between the points' matrices, which else would lie in the same sets of a cache.
   static constexpr int64_t kGap = 16;
 
+  static int64_t weight_size(int64_t in_channels, int64_t out_channels) {
+    return kNumPoints * point_size(in_channels, out_channels);
+  }
+
   static void transform_weight(const WinogradWeight<const float>& weight, int64_t first, int64_t last,
                                float* transformed) {
-    const int64_t num_weights = weight.in_channels * weight.out_channels;
-    for (int64_t out = 0; out < weight.out_channels; out += W) {
+    const int64_t point_stride = point_size(weight.in_channels, weight.out_channels);
+    for (int64_t out = 0; out < weight.out_channels; out += Weights::kLanes) {
       const int64_t panel = out / kPanel * kPanel;
       const int64_t panel_width = smaller(kPanel, weight.out_channels - panel);
-      for (int64_t in = first; in < last; ++in) {
-        double kernel[K][K][W];
-        for (int row = 0; row < K; ++row)
-          for (int column = 0; column < K; ++column)
-            for (int lane = 0; lane < W; ++lane)
-              kernel[row][column][lane] =
-                  static_cast<double>(weight.data[(out + lane) * weight.out_stride + in * weight.in_stride +
-                                                  row * weight.row_stride + column * weight.column_stride]);
-        double points[kSide][kSide][W];
-        both_sides<K, kSide>(kernel, points, [](int point, int tap) __attribute__((always_inline)) {
-          return Points::kKernelMatrix.rows[point][tap];
-        });
-        float* target = transformed + weight.in_channels * panel + in * panel_width + (out - panel);
-        for (int point = 0; point < kNumPoints; ++point)
-          for (int lane = 0; lane < W; ++lane)
-            target[point * num_weights + lane] = static_cast<float>(points[point / kSide][point % kSide][lane]);
-      }
+      float* target = transformed + weight.in_channels * panel + (out - panel);
+      for (int64_t in = first; in < last; ++in)
+        Weights::transform(weight, in, out, target + in * panel_width, point_stride);
     }
   }
 
@@ -84,7 +76,7 @@ struct LaneWinograd {
         fill_zeros(points + point * point_stride + row * stride, shape.in_channels);
 
     const float* weight = convolution.weight;
-    for (int point = 0; point < kNumPoints; ++point, weight += shape.in_channels * shape.out_channels)
+    for (int point = 0; point < kNumPoints; ++point, weight += point_size(shape.in_channels, shape.out_channels))
       for (int64_t row = 0; row < num_rows; row += kGemmRows)
         multiply_rows(shape, points + point * point_stride + row * stride, stride, weight, rows);
 
@@ -117,7 +109,7 @@ struct LaneWinograd {
     float* bias = window + kNumPoints * width(shape);
 
     for (int64_t out = 0; out < shape.out_channels; ++out) sums.bias[out] = 0;
-    if (first == last) fill_zeros(sums.weight, kNumPoints * shape.in_channels * shape.out_channels);
+    if (first == last) fill_zeros(sums.weight, weight_size(shape.in_channels, shape.out_channels));
     for (int64_t begin = first; begin < last; begin += most) {
       const int64_t end = smaller(begin + most, last);
       transform_inputs(shape, gradient.input, begin, end, window, inputs, shape.in_channels, in_stride);
@@ -131,7 +123,7 @@ struct LaneWinograd {
       }
       for (int64_t out = 0; out < shape.out_channels; ++out) sums.bias[out] += static_cast<double>(bias[out]);
       float* weight = sums.weight;
-      for (int point = 0; point < kNumPoints; ++point, weight += shape.in_channels * shape.out_channels)
+      for (int point = 0; point < kNumPoints; ++point, weight += point_size(shape.in_channels, shape.out_channels))
         add_products(shape, inputs + point * in_stride, outputs + point * out_stride, end - begin, weight,
                      begin > first);
     }
@@ -139,31 +131,12 @@ struct LaneWinograd {
 
   static bool finish_weight_gradient(const float* sums, int64_t num_parts, int64_t first, int64_t last,
                                      const WinogradWeight<float>& gradient) {
-    const int64_t num_weights = gradient.in_channels * gradient.out_channels;
+    const int64_t point_stride = point_size(gradient.in_channels, gradient.out_channels);
     double check = 0;
-    for (int64_t in = first; in < last; ++in) {
-      for (int64_t out = 0; out < gradient.out_channels; out += W) {
-        double points[kSide][kSide][W] = {};
-        for (int64_t part = 0; part < num_parts; ++part)
-          for (int point = 0; point < kNumPoints; ++point) {
-            const float* source = sums + (part * kNumPoints + point) * num_weights + in * gradient.out_channels + out;
-            for (int lane = 0; lane < W; ++lane)
-              points[point / kSide][point % kSide][lane] += static_cast<double>(source[lane]);
-          }
-        double kernel[K][K][W];
-        both_sides<kSide, K>(points, kernel, [](int tap, int point) __attribute__((always_inline)) {
-          return Points::kKernelMatrix.rows[point][tap];
-        });
-        for (int row = 0; row < K; ++row)
-          for (int column = 0; column < K; ++column)
-            for (int lane = 0; lane < W; ++lane) {
-              const auto value = static_cast<float>(kernel[row][column][lane]);
-              gradient.data[(out + lane) * gradient.out_stride + in * gradient.in_stride + row * gradient.row_stride +
-                            column * gradient.column_stride] = value;
-              check += static_cast<double>(value) * 0;
-            }
-      }
-    }
+    for (int64_t out = 0; out < gradient.out_channels; out += Weights::kLanes)
+      for (int64_t in = first; in < last; ++in)
+        check += Weights::finish_gradient(sums + in * gradient.out_channels + out, num_parts, kNumPoints * point_stride,
+                                          point_stride, in, out, gradient);
     return check == 0;
   }
 
@@ -187,6 +160,8 @@ struct LaneWinograd {
   static int64_t num_tiles(const WinogradShape& shape) {
     return shape.num_clips * shape.tiles_down * shape.tiles_across;
   }
+  /// Of U in one point, as of D.
+  static int64_t point_size(int64_t in_channels, int64_t out_channels) { return in_channels * out_channels + kGap; }
   /// Channels that V has room for.
   static int64_t width(const WinogradShape& shape) {
     return shape.in_channels > shape.out_channels ? shape.in_channels : shape.out_channels;
@@ -279,27 +254,11 @@ struct LaneWinograd {
       if (shape.in_channels - in == 2) multiply.template operator()<2>(in);
     }
   }
-
-  /// to = M from M^T for W channels, M's numbers being matrix(i, j), To x From.
-  template <int From, int To, typename Matrix>
-  static void both_sides(const double (&from)[From][From][W], double (&to)[To][To][W], const Matrix& matrix) {
-    double half[To][From][W] = {};
-    for (int i = 0; i < To; ++i)
-      for (int k = 0; k < From; ++k)
-        for (int j = 0; j < From; ++j)
-          for (int lane = 0; lane < W; ++lane) half[i][j][lane] += matrix(i, k) * from[k][j][lane];
-    for (int i = 0; i < To; ++i)
-      for (int j = 0; j < To; ++j) {
-        for (int lane = 0; lane < W; ++lane) to[i][j][lane] = 0;
-        for (int k = 0; k < From; ++k)
-          for (int lane = 0; lane < W; ++lane) to[i][j][lane] += matrix(j, k) * half[i][k][lane];
-      }
-  }
 };
 
 template <int W, int K>
 inline constexpr WinogradKernels kLaneWinograd{
-    .num_points = LaneWinograd<W, K>::kNumPoints,
+    .weight_size = LaneWinograd<W, K>::weight_size,
     .transform_weight = LaneWinograd<W, K>::transform_weight,
     .convolve_tiles = LaneWinograd<W, K>::convolve_tiles,
     .convolve_scratch = LaneWinograd<W, K>::convolve_scratch,

@@ -65,8 +65,11 @@ struct WinogradTransforms {
   static void input_tile(const float* tile, int64_t row_stride, int64_t channels, float* points, int64_t point_stride) {
     for (int64_t c = 0; c < channels; c += W) {
       Number rows[kSide][kSide];
-      for (int column = 0; column < kSide; ++column)
-        transform_column<kSide, input>(tile + column * channels + c, row_stride, rows, column);
+      for (int column = 0; column < kSide; ++column) {
+        // The tile to the right begins kOutputs columns further: its last ones have not been read yet.
+        const int64_t ahead = column < kSide - kOutputs ? 0 : kOutputs * channels;
+        transform_column<kSide, input>(tile + column * channels + c, row_stride, ahead, rows, column);
+      }
       for (int row = 0; row < kSide; ++row)
         store_row<input>(rows[row], points + row * kSide * point_stride + c, point_stride);
     }
@@ -79,7 +82,8 @@ struct WinogradTransforms {
       Number rows[kSide][kOutputs];
       Number sum = Number::load(sums + c);
       for (int column = 0; column < kOutputs; ++column)
-        sum += transform_column<kOutputs, output_gradient>(tile + column * channels + c, row_stride, rows, column);
+        sum += transform_column<kOutputs, output_gradient>(tile + column * channels + c, row_stride,
+                                                           kOutputs * channels, rows, column);
       for (int row = 0; row < kSide; ++row)
         store_row<output_gradient>(rows[row], points + row * kSide * point_stride + c, point_stride);
       sum.store(sums + c);
@@ -93,7 +97,7 @@ struct WinogradTransforms {
     for (int64_t c = 0; c < channels; c += W) {
       Number rows[kOutputs][kSide];
       for (int column = 0; column < kSide; ++column)
-        transform_column<kSide, output, kOutputs>(points + column * point_stride + c, kSide * point_stride, rows,
+        transform_column<kSide, output, kOutputs>(points + column * point_stride + c, kSide * point_stride, W, rows,
                                                   column);
       const Number shift = bias == nullptr ? Number(0) : Number::load(bias + c);
       for (int64_t row = 0; row < height; ++row) {
@@ -121,20 +125,28 @@ struct WinogradTransforms {
     return sum;
   }
 
-  /// Transforms a column of `From` numbers, `stride` apart, into one of `rows`; returns their sum.
+  /// Transforms a column of `From` numbers, `stride` apart, into one of `rows`, and asks the cache for those that lie
+  /// `ahead` of them, which a later call reads. Returns the numbers' sum.
   template <int From, auto Transform, int To = kSide, int Columns>
-  [[gnu::always_inline]] static Number transform_column(const float* values, int64_t stride,
+  [[gnu::always_inline]] static Number transform_column(const float* values, int64_t stride, int64_t ahead,
                                                         Number (&rows)[To][Columns], int column) {
     Number from[From];
     Number to[To];
     Number sum(0);
     unrolled<From>([&]<int I>() __attribute__((always_inline)) {
       from[I] = Number::load(values + I * stride);
+      if (ahead > 0) prefetch(values + I * stride, ahead);
       sum += from[I];
     });
     Transform(from, to);
     unrolled<To>([&]<int I>() __attribute__((always_inline)) { rows[I][column] = to[I]; });
     return sum;
+  }
+
+  /// What lies `ahead` of a number may be outside all memory: nothing is read, and no pointer made.
+  [[gnu::always_inline]] static void prefetch(const float* number, int64_t ahead) {
+    const auto address = reinterpret_cast<uintptr_t>(number) + static_cast<uintptr_t>(ahead) * sizeof(float);
+    __builtin_prefetch(reinterpret_cast<const void*>(address));  // NOLINT(performance-no-int-to-ptr)
   }
 
   /// Transforms a row into kSide points and writes them `stride` apart.

@@ -19,6 +19,9 @@ constexpr int64_t kTileSide = 4;
 /// Least share of the tiles' outputs that the map has. Below it the plain sum is faster.
 constexpr double kLeastShare = 0.4;
 
+/// Pairs of channels whose weights one thread transforms sooner than a second one starts.
+constexpr int64_t kGrainPairs = 8192;
+
 int64_t num_tiles(int64_t length) { return (length + kTileSide - 1) / kTileSide; }
 
 const WinogradKernels& kernels_of(const Kernels& kernels, int64_t kernel_size) {
@@ -66,10 +69,9 @@ WinogradWeight<const float> turned(const WinogradWeight<const float>& weight, in
 /// Fills `output`; false where it is not finite.
 bool convolve(const WinogradKernels& kernels, const at::Tensor& input, const WinogradWeight<const float>& weight,
               const float* bias, const Extent& padding, const at::Tensor& output, const Workspace& workspace) {
-  const int64_t num_weights = kernels.num_points * weight.in_channels * weight.out_channels;
-  const at::Tensor transformed = workspace.take({num_weights});
+  const at::Tensor transformed = workspace.take({kernels.weight_size(weight.in_channels, weight.out_channels)});
   auto* points = transformed.mutable_data_ptr<float>();
-  at::parallel_for(0, weight.in_channels, 1,
+  at::parallel_for(0, weight.in_channels, std::max<int64_t>(1, kGrainPairs / weight.out_channels),
                    [&](int64_t first, int64_t last) { kernels.transform_weight(weight, first, last, points); });
 
   const WinogradConvolution convolution{.shape = shape_of(input.sizes(), output.sizes(), padding),
@@ -152,7 +154,7 @@ ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::
   // Each part of the tiles has its own sums, so that their order does not depend on which thread is faster.
   const int64_t count = count_tiles(shape);
   const int64_t num_parts = std::min<int64_t>(at::get_num_threads(), count);
-  const int64_t num_sums = winograd.num_points * shape.in_channels * shape.out_channels;
+  const int64_t num_sums = winograd.weight_size(shape.in_channels, shape.out_channels);
   const int64_t scratch_size = winograd.gradient_scratch(shape);
   const at::Tensor sums = workspace.take({num_parts * num_sums});
   const at::Tensor scratch = workspace.take({num_parts * scratch_size});
@@ -178,9 +180,11 @@ ConvolutionGradients winograd_weight_gradient(const Kernels& kernels, const at::
                                      .row_stride = gradients.weight.stride(2),
                                      .column_stride = gradients.weight.stride(3)};
   std::atomic<bool> is_finite{true};
-  at::parallel_for(0, shape.in_channels, 1, [&](int64_t first, int64_t last) {
-    if (!winograd.finish_weight_gradient(weight_sums, num_parts, first, last, weight)) is_finite = false;
-  });
+  at::parallel_for(0, shape.in_channels, std::max<int64_t>(1, kGrainPairs / shape.out_channels),
+                   [&](int64_t first, int64_t last) {
+                     if (!winograd.finish_weight_gradient(weight_sums, num_parts, first, last, weight))
+                       is_finite = false;
+                   });
   if (!is_finite) {
     std::tie(std::ignore, gradients.weight, gradients.bias) = at::convolution_backward(
         from, x, gradients.weight, /*bias_sizes=*/at::IntArrayRef{shape.out_channels}, /*stride=*/{1, 1},

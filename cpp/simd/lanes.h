@@ -16,7 +16,7 @@ namespace siamaudio {
 template <typename T>
 concept Arithmetic = std::is_arithmetic_v<T>;
 
-/// The compiler's vector types of W numbers, of 32 bits but for the bytes.
+/// The compiler's vector types: W numbers of 32 bits, as many bytes, and the doubles that take the room of W floats.
 template <int W>
 struct Vectors;
 template <>
@@ -25,6 +25,7 @@ struct Vectors<4> {
   typedef int32_t Integers __attribute__((vector_size(16)));
   typedef uint32_t Unsigned __attribute__((vector_size(16)));
   typedef uint8_t Bytes __attribute__((vector_size(4)));
+  typedef double Doubles __attribute__((vector_size(16)));
 };
 template <>
 struct Vectors<8> {
@@ -32,6 +33,7 @@ struct Vectors<8> {
   typedef int32_t Integers __attribute__((vector_size(32)));
   typedef uint32_t Unsigned __attribute__((vector_size(32)));
   typedef uint8_t Bytes __attribute__((vector_size(8)));
+  typedef double Doubles __attribute__((vector_size(32)));
 };
 template <>
 struct Vectors<16> {
@@ -39,6 +41,7 @@ struct Vectors<16> {
   typedef int32_t Integers __attribute__((vector_size(64)));
   typedef uint32_t Unsigned __attribute__((vector_size(64)));
   typedef uint8_t Bytes __attribute__((vector_size(16)));
+  typedef double Doubles __attribute__((vector_size(64)));
 };
 
 /// W floats.
