@@ -17,7 +17,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -44,11 +44,14 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: bench-frontend
+bench: bench-frontend bench-training
 
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
 	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_frontend.py
+
+bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
+	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_training.py
 
 clean:
 	rm -rf build out $(VENV) $(KERAS_VENV)
