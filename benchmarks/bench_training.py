@@ -7,13 +7,11 @@ interpreter that has Keras.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +25,12 @@ from harness import (
     Unit,
     aligned,
     alternate,
-    check_same,
     describe_machine,
     watch_other_load,
 )
+from ring import Answer, Commands, Ring, check_first_step, ring
 from training_work import write_work
-from worker import Worker, WorkerError
+from worker import WorkerError
 
 BENCHMARKS = Path(__file__).parent
 THREADS = 2
@@ -50,90 +48,31 @@ OURS, KERAS, EAGER, COMPILED = (
     "torch.compile, channels_last",
 )
 
-Answer = dict[str, Any]
-
 
 # ---- the contenders' processes
 
 
-def commands(work: Path, dropout: float) -> dict[str, list[str | Path]]:
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": str(THREADS),
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+def commands(work: Path, dropout: float) -> Commands:
     """Return how each contender is started; Keras only where its interpreter is known."""
     arguments = [work, str(dropout), str(THREADS)]
-    found: dict[str, list[str | Path]] = {OURS: [sys.executable, BENCHMARKS / "train_siamaudio.py", *arguments]}
+    on_device = [*arguments, "cpu", "float32"]
+    found: Commands = {OURS: [sys.executable, BENCHMARKS / "train_siamaudio.py", *on_device]}
     if keras := os.environ.get("SIAMAUDIO_KERAS_PYTHON"):
         found[KERAS] = [keras, BENCHMARKS / "train_keras.py", *arguments]
-    found[EAGER] = [sys.executable, BENCHMARKS / "train_torch.py", *arguments, "eager"]
-    found[COMPILED] = [sys.executable, BENCHMARKS / "train_torch.py", *arguments, "compile"]
+    found[EAGER] = [sys.executable, BENCHMARKS / "train_torch.py", *on_device, "eager"]
+    found[COMPILED] = [sys.executable, BENCHMARKS / "train_torch.py", *on_device, "compile"]
     return found
 
 
-def start(command: Sequence[str | Path], work: Path) -> Worker:
-    settings = {
-        "OMP_NUM_THREADS": str(THREADS),
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "KERAS_BACKEND": "tensorflow",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    return Worker(command, log=work / "worker.log", environment=settings)
-
-
-class Ring:
-    """The contenders' processes, of which one works at a time once all have loaded their libraries.
-
-    Parameters
-    ----------
-    workers : dict
-        By the contender's name.
-    """
-
-    def __init__(self, workers: dict[str, Worker]) -> None:
-        self.workers = workers
-        self.descriptions = {name: worker.ask("describe") for name, worker in workers.items()}
-        self.idle_cores = dict.fromkeys(workers, 0.0)  # what each used at most while another was at work
-        self.peaks: dict[str, dict[str, int]] = {name: {} for name in workers}
-
-    def ask(self, name: str, task: str, **arguments: Any) -> Answer:
-        """Have one contender do a task, and watch that the others rest."""
-        before = {other: worker.cpu_seconds() for other, worker in self.workers.items() if other != name}
-        start = time.perf_counter()
-        answer = self.workers[name].ask(task, **arguments)
-        passed = time.perf_counter() - start
-        for other, cpu_seconds in before.items():
-            if passed > 0.5:  # the clock of CPU time ticks in hundredths of a second
-                idle = (self.workers[other].cpu_seconds() - cpu_seconds) / passed
-                self.idle_cores[other] = max(self.idle_cores[other], idle)
-        return answer
-
-    def note_memory(self, when: str) -> None:
-        """Note the most memory that each has had so far."""
-        for name, worker in self.workers.items():
-            self.peaks[name][when] = worker.peak_memory()
-
-
-@contextlib.contextmanager
-def ring(names: Sequence[str], work: Path, dropout: float) -> Iterator[Ring]:
-    with contextlib.ExitStack() as stack:
-        started = {name: stack.enter_context(start(commands(work, dropout)[name], work)) for name in names}
-        yield Ring(started)
-
-
 # ---- side by side
-
-
-def check_first_step(names: Sequence[str], work: Path) -> dict[str, float]:
-    """Compare the loss of one training step from the same weights, without dropout.
-
-    Returns each peer's difference from ours. The processes are others than those that are timed.
-    """
-    losses = {}
-    for name in names:
-        with ring([name], work, dropout=0.0) as one:
-            losses[name] = np.array(one.ask(name, "train", steps=1)["loss"])
-    return {
-        name: check_same(losses[OURS], loss, LOSS_TOLERANCE, f"loss of the first step, {name}")
-        for name, loss in losses.items()
-        if name != OURS
-    }
 
 
 def compare(report: Report, contenders: Ring, *, steps: int, shape: str, clips: int) -> None:
@@ -204,7 +143,7 @@ def measure_growth(
         own_length = file["clips"].shape[2]
     shapes = [("clips a step", count, own_length) for count in counts]
     shapes += [("frames a clip", clips, length) for length in lengths]
-    with ring([OURS], work, DROPOUT) as alone:
+    with ring({OURS: commands(work, DROPOUT)[OURS]}, work, ENVIRONMENT) as alone:
         calls = [
             Contender(
                 series,
@@ -262,9 +201,10 @@ def run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder, watch_other_load() as load:
         work = Path(folder)
         write_work(work, clips, bands, frames)
-        names = [name for name in commands(work, DROPOUT) if name not in report.skipped]
-        loss_differences = check_first_step(names, work)
-        with ring(names, work, DROPOUT) as contenders:
+        run_now = {name: command for name, command in commands(work, DROPOUT).items() if name not in report.skipped}
+        without_dropout = {name: commands(work, 0.0)[name] for name in run_now}
+        loss_differences = check_first_step(without_dropout, work, ENVIRONMENT, LOSS_TOLERANCE)
+        with ring(run_now, work, ENVIRONMENT) as contenders:
             compare(report, contenders, steps=steps, shape=f"{bands} x {frames}", clips=clips)
         growth = measure_growth(work, counts, lengths, clips=clips, rounds=min(rounds, 3))
     report.environment |= load

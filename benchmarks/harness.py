@@ -277,9 +277,10 @@ class Report:
         if (other := facts.get("other load")) is not None:
             warning = ": the times are disturbed, repeat on an idle machine" if other > 0.1 else ""
             lines.append(f"{facts['seconds']:.0f} s, other processes used {other:.2f} cores{warning}")
-        return "\n".join([*lines, "", self._table()])
+        return "\n".join([*lines, "", self.table()])
 
-    def _table(self) -> str:
+    def table(self) -> str:
+        """Return the rows as text."""
         lines = [("area", "work", "threads", "peer", "ours", "peer's", "unit", "ratio", "(range)", "target", "reached")]
         for row in self.rows:
             ours, peer = (statistics.median(times) * row.unit.factor for times in (row.ours_seconds, row.peer_seconds))
@@ -311,7 +312,7 @@ def aligned(lines: Sequence[Sequence[str]], *, right: Sequence[int]) -> str:
 # ---- the machine
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -345,7 +346,7 @@ def describe_machine(packages: Sequence[str]) -> dict[str, Any]:
         for info in threadpoolctl.threadpool_info()
     ]
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "system": platform.platform(),
         "siamaudio info": _siamaudio_info(),

@@ -1,4 +1,7 @@
-"""Worker of bench_training.py: the package itself. ``python train_siamaudio.py WORK DROPOUT THREADS``."""
+"""Worker of bench_training.py and bench_gpu.py: the package itself.
+
+``python train_siamaudio.py WORK DROPOUT THREADS DEVICE PRECISION``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from training_work import honka, labelled
 from worker import bind_to_cores, serve, timed
 
 WORK, DROPOUT, THREADS = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+DEVICE, PRECISION = sys.argv[4:]
 
 
 class Siamaudio:
@@ -24,6 +28,7 @@ class Siamaudio:
             self.clips = file["clips"]
         with np.load(WORK / "weights.npz") as file:
             self.net = honka(DROPOUT).build(self.clips.shape[1:]).set_weights(dict(file))
+        self.net._native.to(DEVICE)  # as load() does
         self.features = labelled(self.clips)
 
     def describe(self) -> dict[str, Any]:
@@ -35,6 +40,13 @@ class Siamaudio:
         seconds, embeddings = timed(lambda: self.net.embed(self.clips, num_threads=THREADS))
         np.save(WORK / "siamaudio.npy", embeddings)
         return {"seconds": seconds, "embeddings": str(WORK / "siamaudio.npy")}
+
+    def device_memory(self) -> dict[str, Any]:
+        """Return the most bytes on the device so far: LibTorch's allocator is the one of torch in Python."""
+        import torch
+
+        torch.cuda.init()  # torch's Python side, which counts nothing before
+        return {"bytes": torch.cuda.max_memory_allocated()}
 
     def train(self, steps: int, pairing: str = "two-sided") -> dict[str, Any]:
         """Train as `fit` does."""
@@ -58,7 +70,8 @@ def fit(net: sa.SiameseNetwork, features: sa.Features, steps: int, pairing: Any)
         batch_size=len(features) // (2 if pairing == "two-sided" else 1),
         pairing=pairing,
         warm_start=True,
-        device="cpu",
+        device=DEVICE,
+        precision=PRECISION,  # pyright: ignore[reportArgumentType]
         seed=0,
         num_threads=THREADS,
         progress=False,
@@ -69,4 +82,12 @@ def fit(net: sa.SiameseNetwork, features: sa.Features, steps: int, pairing: Any)
 
 if __name__ == "__main__":
     own = Siamaudio()
-    serve({"describe": own.describe, "embed": own.embed, "train": own.train, "train_shape": own.train_shape})
+    serve(
+        {
+            "describe": own.describe,
+            "embed": own.embed,
+            "train": own.train,
+            "train_shape": own.train_shape,
+            "device_memory": own.device_memory,
+        }
+    )

@@ -1,6 +1,6 @@
-"""Worker of bench_training.py: PyTorch from Python, channels_last. ``python train_torch.py WORK DROPOUT THREADS KIND``.
+"""Worker of bench_training.py and bench_gpu.py: PyTorch from Python, channels_last.
 
-KIND: "eager", or "compile" for torch.compile.
+``python train_torch.py WORK DROPOUT THREADS DEVICE PRECISION KIND``. KIND: "eager", or "compile" for torch.compile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import nn
 
 from worker import bind_to_cores, serve, timed
 
-WORK, DROPOUT, THREADS, KIND = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+WORK, DROPOUT, THREADS = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+DEVICE, PRECISION, KIND = sys.argv[4:]
 EPSILON, MOMENTUM = 1e-3, 0.01  # of batch norm, Keras's, in torch's terms
 
 Weights = dict[str, torch.Tensor]
@@ -51,22 +52,23 @@ class Torch:
         bind_to_cores(THREADS)
         torch.set_num_threads(THREADS)
         torch.manual_seed(0)
+        torch.backends.cudnn.benchmark = True  # the fastest convolutions of its library
         with np.load(WORK / "weights.npz") as file:
             weights = {name: torch.from_numpy(file[name]) for name in file}
-        own = encoder({n.removeprefix("encoder."): v for n, v in weights.items() if n.startswith("encoder.")})
+        of_encoder = {n.removeprefix("encoder."): v for n, v in weights.items() if n.startswith("encoder.")}
+        own = encoder(of_encoder).to(DEVICE)
         self.head = nn.Linear(*reversed(weights["head.weight"].shape))
         self.head.load_state_dict({"weight": weights["head.weight"], "bias": weights["head.bias"]})
-        # Its fastest Adam on a CPU.
+        self.head.to(DEVICE)
+        # Its fastest Adam.
         self.optimizer = torch.optim.Adam([*own.parameters(), *self.head.parameters()], lr=1e-3, fused=True)
         self.module = own
         self.encoder: Any = torch.compile(own) if KIND == "compile" else own
         with np.load(WORK / "work.npz") as file:
             clips = torch.from_numpy(file["clips"])[:, None]
-            self.clips, self.left, self.right = (
-                part.contiguous(memory_format=torch.channels_last)
-                for part in (clips, clips[file["left"]], clips[file["right"]])
-            )
-            self.is_same = torch.from_numpy(file["is_same"]).float()
+            self.clips = clips.contiguous(memory_format=torch.channels_last)
+            self.left, self.right = (self.clips[file[side]].to(DEVICE) for side in ("left", "right"))
+            self.is_same = torch.from_numpy(file["is_same"]).float().to(DEVICE)
 
     def describe(self) -> dict[str, Any]:
         """Name versions and libraries."""
@@ -81,26 +83,50 @@ class Torch:
         """Embed all clips."""
         self.module.eval()
         with torch.inference_mode():
-            seconds, embeddings = timed(lambda: self.encoder(self.clips))
+            seconds, embeddings = timed(lambda: self.encoder(self.clips.to(DEVICE)).cpu())
         self.module.train()
         path = WORK / f"{KIND}.npy"
         np.save(path, embeddings.numpy())
         return {"seconds": seconds, "embeddings": str(path)}
 
-    def _step(self) -> float:
+    def device_memory(self) -> dict[str, Any]:
+        """Return the most bytes on the device so far."""
+        return {"bytes": torch.cuda.max_memory_allocated()}
+
+    def matmul_rate(self, size: int = 8192, repeats: int = 20) -> dict[str, Any]:
+        """Return the operations a second of a large bf16 matrix product on the device."""
+        a, b = (torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+        for _ in range(3):
+            a @ b
+        torch.cuda.synchronize()
+        seconds, _ = timed(lambda: ([a @ b for _ in range(repeats)], torch.cuda.synchronize()))
+        return {"operations_per_second": 2 * size**3 * repeats / seconds}
+
+    def _step(self) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        distance = (self.encoder(self.left) - self.encoder(self.right)).square()
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=PRECISION == "bf16"):
+            left, right = self.encoder(self.left), self.encoder(self.right)
+        distance = (left.float() - right.float()).square()
         loss = nn.functional.binary_cross_entropy_with_logits(self.head(distance)[:, 0], self.is_same)
         loss.backward()
         self.optimizer.step()
-        return loss.item()
+        return loss.detach()
 
     def train(self, steps: int) -> dict[str, Any]:
         """Make so many steps on the same pairs; the loss is that of the first."""
-        seconds, losses = timed(lambda: [self._step() for _ in range(steps)])
+        # The losses are read at the end, so that a device never waits for the host.
+        seconds, losses = timed(lambda: torch.stack([self._step() for _ in range(steps)]).tolist())
         return {"seconds": seconds / steps, "pairs": len(self.is_same), "loss": losses[0]}
 
 
 if __name__ == "__main__":
     peer = Torch()
-    serve({"describe": peer.describe, "embed": peer.embed, "train": peer.train})
+    serve(
+        {
+            "describe": peer.describe,
+            "embed": peer.embed,
+            "train": peer.train,
+            "device_memory": peer.device_memory,
+            "matmul_rate": peer.matmul_rate,
+        }
+    )
