@@ -3,6 +3,7 @@
 # make lint   formatters, linters and type checker, without changing anything
 # make format rewrite the sources as the formatters want them
 # make bench  set up what is missing, then run the benchmarks beside their peers (benchmarks/README.md)
+# make gpu-check  with the Python of a GPU machine's torch: build the core, test and time it there; installs nothing
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +18,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -44,11 +45,17 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: bench-frontend
+bench: bench-frontend bench-training
 
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
 	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_frontend.py
+
+bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
+	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_training.py
+
+gpu-check:
+	$(PYTHON) tools/gpu_check.py
 
 clean:
 	rm -rf build out $(VENV) $(KERAS_VENV)

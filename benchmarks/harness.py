@@ -53,6 +53,8 @@ class Contender:
         Brings the result into the form that is compared; not timed.
     target : float or None
         Least ratio of its time and ours that the project promises.
+    seconds : callable or None
+        Reads from the result how long the work took, where the call has a clock of its own; None: the whole call.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Contender:
     threads: int = 1
     comparable: Callable[[Any], npt.NDArray[np.floating[Any]]] = np.asarray
     target: float | None = None
+    seconds: Callable[[Any], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Row:
     """One peer beside ours.
 
     Times are seconds of one call, one value a round; round i of both stood side by side. `difference` is the largest
-    one between the two results, in the unit of `tolerance`.
+    one between the two results, in the unit of `tolerance`; both are None where the results are not comparable.
     """
 
     area: str
@@ -85,8 +88,8 @@ class Row:
     unit: Unit
     ours_seconds: list[float]
     peer_seconds: list[float]
-    difference: float
-    tolerance: float
+    difference: float | None
+    tolerance: float | None
     target: float | None
 
     @property
@@ -132,7 +135,8 @@ def _time(contender: Contender, repeats: int) -> float:
         for _ in range(repeats):
             start = time.perf_counter()
             result = contender.call()
-            total += time.perf_counter() - start
+            passed = time.perf_counter() - start
+            total += passed if contender.seconds is None else contender.seconds(result)
             del result
     return total / repeats
 
@@ -164,10 +168,20 @@ def alternate(contenders: Sequence[Contender], *, rounds: int, min_seconds: floa
     return seconds
 
 
-def _difference(ours: npt.NDArray[Any], peer: npt.NDArray[Any], what: str) -> float:
+def check_same(ours: npt.NDArray[Any], peer: npt.NDArray[Any], tolerance: float, what: str) -> float:
+    """Return the largest difference of two results.
+
+    Raises
+    ------
+    BenchmarkError
+        It is above `tolerance`, or NaN, or the shapes differ.
+    """
     if ours.shape != peer.shape:
         raise BenchmarkError(f"{what}: our result has the shape {ours.shape}, the peer's {peer.shape}")
-    return float(np.max(np.abs(ours.astype(np.float64) - peer.astype(np.float64)), initial=0.0))
+    difference = float(np.max(np.abs(ours.astype(np.float64) - peer.astype(np.float64)), initial=0.0))
+    if not difference <= tolerance:
+        raise BenchmarkError(f"{what}: results differ by {difference:.3g}, where {tolerance:g} is accepted")
+    return difference
 
 
 @dataclass
@@ -210,26 +224,26 @@ class Report:
         work: str,
         threads: int,
         unit: Unit,
-        tolerance: float,
+        tolerance: float | None,
     ) -> None:
         """Compare the results of all peers with ours, then time them in turns; one row a peer.
+
+        Without a tolerance nothing is compared: for work that is not the same, or whose results were compared before.
 
         Raises
         ------
         BenchmarkError
             A result differs by more than `tolerance` (or is NaN somewhere): the times would mean nothing.
         """
-        with limit_threads(ours.threads):
-            expected = ours.comparable(ours.call())
-        differences = []
-        for peer in peers:
-            what = f"{area}, {work}, {peer.name}"
-            with limit_threads(peer.threads):
-                difference = _difference(expected, peer.comparable(peer.call()), what)
-            if not difference <= tolerance:
-                raise BenchmarkError(f"{what}: results differ by {difference:.3g}, where {tolerance:g} is accepted")
-            differences.append(difference)
-        del expected
+        differences: list[float | None] = [None] * len(peers)
+        if tolerance is not None:
+            with limit_threads(ours.threads):
+                expected = ours.comparable(ours.call())
+            for i, peer in enumerate(peers):
+                with limit_threads(peer.threads):
+                    found = peer.comparable(peer.call())
+                differences[i] = check_same(expected, found, tolerance, f"{area}, {work}, {peer.name}")
+            del expected
         ours_seconds, *peers_seconds = alternate([ours, *peers], rounds=self.rounds, min_seconds=self.min_seconds)
         for peer, seconds, difference in zip(peers, peers_seconds, differences, strict=True):
             self.rows.append(
@@ -263,9 +277,10 @@ class Report:
         if (other := facts.get("other load")) is not None:
             warning = ": the times are disturbed, repeat on an idle machine" if other > 0.1 else ""
             lines.append(f"{facts['seconds']:.0f} s, other processes used {other:.2f} cores{warning}")
-        return "\n".join([*lines, "", self._table()])
+        return "\n".join([*lines, "", self.table()])
 
-    def _table(self) -> str:
+    def table(self) -> str:
+        """Return the rows as text."""
         lines = [("area", "work", "threads", "peer", "ours", "peer's", "unit", "ratio", "(range)", "target", "reached")]
         for row in self.rows:
             ours, peer = (statistics.median(times) * row.unit.factor for times in (row.ours_seconds, row.peer_seconds))
@@ -297,7 +312,7 @@ def aligned(lines: Sequence[Sequence[str]], *, right: Sequence[int]) -> str:
 # ---- the machine
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -331,7 +346,7 @@ def describe_machine(packages: Sequence[str]) -> dict[str, Any]:
         for info in threadpoolctl.threadpool_info()
     ]
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "system": platform.platform(),
         "siamaudio info": _siamaudio_info(),

@@ -147,3 +147,71 @@ def test_limit_threads(harness: types.ModuleType) -> None:
         with harness.limit_threads(threads):
             assert (blas_threads(), torch.get_num_threads()) == ({threads}, threads)
     assert (blas_threads(), torch.get_num_threads()) == before
+
+
+@pytest.mark.slow
+def test_training_quick(tmp_path: Path) -> None:
+    out = tmp_path / "training.json"
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "bench_training.py", "--quick", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    keras, eager = "Keras on TensorFlow", "eager PyTorch, channels_last"
+    peers = {eager, keras} if os.environ.get("SIAMAUDIO_KERAS_PYTHON") else {eager}
+    assert {keras} - peers < set(found["skipped"])
+    for name in found["skipped"]:
+        assert f"skipped: {name}: " in done.stdout
+
+    rows = {(row["area"], row["peer"]): row for row in found["rows"]}
+    expected = {(area, peer) for area in ("inference", "training step") for peer in peers}
+    assert set(rows) == expected | {("training pairs", peer) for peer in peers & {keras}}
+    for peer in peers:
+        inference = rows["inference", peer]
+        assert 0 <= inference["difference"] <= inference["tolerance"] == 1e-4
+        assert 0 <= found["first_step"]["loss_differences"][peer] <= found["first_step"]["tolerance"]
+        assert inference["target"] == {eager: 4, keras: 3.5}[peer]
+        assert rows["training step", peer]["target"] == {eager: 6, keras: 3}[peer]
+    assert set(found["peak_memory"]) == set(found["idle_cores"]) == peers | {"siamaudio"}
+    for peaks in found["peak_memory"].values():
+        assert 0 < peaks["loaded"] <= peaks["inference"] <= peaks["training"]
+    assert [(point["clips"], point["frames"]) for point in found["growth"]] == [(8, 64), (16, 64), (12, 64), (12, 128)]
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import worker
+
+    return worker
+
+
+SERVER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from worker import serve, timed
+
+def add(a, b):
+    print("what a library says", flush=True)
+    seconds, result = timed(lambda: a + b)
+    return {"seconds": seconds, "result": result}
+
+serve({"add": add, "die": lambda: os._exit(3)})
+"""
+
+
+def test_worker(worker: types.ModuleType, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", SERVER, BENCHMARKS]
+    with worker.Worker(command, log=log, environment={}) as adder:
+        assert adder.ask("add", a=1, b=2)["result"] == 3
+        with pytest.raises(worker.WorkerError, match=r"^TypeError: .*str"):
+            adder.ask("add", a=1, b="2")
+        assert adder.ask("add", a="x", b="y")["result"] == "xy"
+        assert adder.peak_memory() > 1e6
+        with pytest.raises(worker.WorkerError, match=r"^what a library says$"):
+            adder.ask("die")
+    assert log.read_text() == "what a library says\n" * 3

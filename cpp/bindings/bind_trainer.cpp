@@ -156,15 +156,23 @@ void bind_trainer(py::module_& module) {
       py::arg("losses"), "'linear' or 'cosine' where the losses train a classifier, else None.");
 
   module.def(
+      "resolve_precision",
+      [](const std::string& precision, const std::string& device) {
+        return to_string(parse_precision(precision, parse_device(device)));
+      },
+      py::kw_only(), py::arg("precision"), py::arg("device"), "The precision that 'auto' stands for on a device.");
+
+  module.def(
       "fit",
       [](Siamese& network, const ArrayOf<float>& train, const ArrayOf<int64_t>& train_labels, int64_t num_train_classes,
          const ArrayOf<float>& validation, const ArrayOf<int64_t>& validation_labels, int64_t num_validation_classes,
          const std::vector<LossOptions>& losses, const SamplerOptions& sampler,
          const std::vector<AugmentOptions>& augment, const OptimizerOptions& optimizer, int64_t epochs,
          int64_t steps_per_epoch, int64_t patience, int64_t validation_freq, int64_t validation_ways,
-         int64_t checkpoint_every, uint64_t seed, int num_threads,
+         int64_t checkpoint_every, const std::string& precision, uint64_t seed, int num_threads,
          const std::optional<std::pair<py::dict, Tensors>>& state, const py::function& on_step,
-         const py::function& on_epoch, const std::optional<py::function>& on_checkpoint) {
+         const py::function& on_epoch, const std::optional<py::function>& on_checkpoint,
+         const std::string& feature_memory) {
         FitOptions options;
         options.losses = losses;
         options.sampler = sampler;
@@ -176,6 +184,8 @@ void bind_trainer(py::module_& module) {
         options.validation_freq = validation_freq;
         options.validation_ways = validation_ways;
         options.checkpoint_every = checkpoint_every;
+        options.precision = parse_precision(precision, network.device());
+        options.feature_memory = parse_feature_memory(feature_memory);
         options.seed = seed;
 
         const LabelledFeatures train_features = labelled(train, train_labels, num_train_classes);
@@ -191,8 +201,8 @@ void bind_trainer(py::module_& module) {
       py::arg("validation"), py::arg("validation_labels"), py::arg("num_validation_classes"), py::arg("losses"),
       py::arg("sampler"), py::arg("augment"), py::arg("optimizer"), py::arg("epochs"), py::arg("steps_per_epoch"),
       py::arg("patience"), py::arg("validation_freq"), py::arg("validation_ways"), py::arg("checkpoint_every"),
-      py::arg("seed"), py::arg("num_threads"), py::arg("state"), py::arg("on_step"), py::arg("on_epoch"),
-      py::arg("on_checkpoint"),
+      py::arg("precision"), py::arg("seed"), py::arg("num_threads"), py::arg("state"), py::arg("on_step"),
+      py::arg("on_epoch"), py::arg("on_checkpoint"), py::arg("feature_memory") = "auto",
       "Trains; returns the epoch whose weights are kept. on_step(epoch, step, num_steps, loss), on_epoch(dict) -> "
       "whether to go on, on_checkpoint(progress, tensors); state: such a pair to go on from.");
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "train/upload.h"
 
 namespace siamaudio {
 namespace {
@@ -76,9 +77,9 @@ ComparedPairs compared_pairs(const Batch& batch, const at::Tensor& labels, doubl
     right.push_back(pair.right);
     is_same.push_back(pair.is_same ? 1.0F : 0.0F);
   }
-  pairs.left = at::tensor(left, at::kLong).to(labels.device());
-  pairs.right = at::tensor(right, at::kLong).to(labels.device());
-  pairs.is_same = at::tensor(is_same, at::kFloat).to(labels.device());
+  pairs.left = upload(at::tensor(left, at::kLong), labels.device());
+  pairs.right = upload(at::tensor(right, at::kLong), labels.device());
+  pairs.is_same = upload(at::tensor(is_same, at::kFloat), labels.device());
   pairs.weights = at::full_like(pairs.is_same, 1 / static_cast<double>(batch.pairs.size()));
   return pairs;
 }
@@ -87,7 +88,7 @@ at::Tensor listed_triplets(const TripletOptions& options, const at::Tensor& embe
   const auto select = [&](int64_t Triplet::* role) {
     std::vector<int64_t> positions;
     for (const Triplet& triplet : batch.triplets) positions.push_back(triplet.*role);
-    return embeddings.index_select(0, at::tensor(positions, at::kLong).to(embeddings.device()));
+    return embeddings.index_select(0, upload(at::tensor(positions, at::kLong), embeddings.device()));
   };
   return triplet_loss(select(&Triplet::anchor), select(&Triplet::positive), select(&Triplet::negative), options);
 }

@@ -22,7 +22,9 @@
 #include "score/oneshot.h"
 #include "train/moving_average.h"
 #include "train/objective.h"
+#include "train/out_of_memory.h"
 #include "train/snapshot.h"
+#include "train/upload.h"
 
 namespace siamaudio {
 namespace {
@@ -62,6 +64,17 @@ TrainingError collapsed(int64_t epoch) {
   return TrainingError("all embeddings have become the same (epoch " + std::to_string(epoch + 1) +
                        "), so nothing more can be learned: try a lower learning rate, semi-hard instead of hard "
                        "mining, or another loss");
+}
+
+at::Tensor with_channels(const at::Tensor& spectrograms) {
+  return spectrograms.dim() == 3 ? spectrograms.unsqueeze(1) : spectrograms;
+}
+
+/// The option that makes a sampler's batches smaller.
+std::string batch_size_option(const SamplerOptions& sampler) {
+  if (std::holds_alternative<AnchorPairsOptions>(sampler)) return "the sampler's num_positive or num_negative";
+  if (std::holds_alternative<EpisodesOptions>(sampler)) return "the sampler's ways, shots or queries";
+  return "batch_size";
 }
 
 /// Those whose names start with `prefix` and a dot, without it.
@@ -104,8 +117,8 @@ class Trainer {
         options_(options),
         listener_(listener),
         device_(network.device()),
-        spectrograms_(train.spectrograms.to(device_)),
-        labels_(to_device(train.labels)),
+        feed_(with_channels(train.spectrograms), device_, options.feature_memory),
+        labels_(at::tensor(train.labels, at::kLong).to(device_)),
         gradients_(network.parameters()),
         objective_(options.losses, negative_ratio(options.sampler), network, train.num_classes),
         optimizer_(make_optimizer(options.optimizer, network.parameters())),
@@ -113,7 +126,6 @@ class Trainer {
         best_(network.weights()),
         dropout_generator_(make_generator(device_, 0)),
         augment_generator_(make_generator(at::kCPU, 0)) {
-    if (spectrograms_.dim() == 3) spectrograms_ = spectrograms_.unsqueeze(1);
     if (options.optimizer.moving_average > 0) average_.emplace(network.weights());
     take_plan();
     planned_steps_ = options.epochs * steps_of_epoch();
@@ -150,7 +162,12 @@ class Trainer {
         Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(progress_.seconds));
     const int64_t num_steps = steps_of_epoch();
     while (progress_.step < num_steps) {
-      run_step(num_steps);
+      const Batch& batch = next_batch();
+      saying_what_needs_memory("a training step of " + std::to_string(batch.clips.size()) + " clips",
+                               "lower " + batch_size_option(options_.sampler), device_, [&] { run_step(batch); });
+      if (listener_.on_step)
+        listener_.on_step(
+            {.epoch = progress_.epoch, .step = progress_.step, .num_steps = num_steps, .loss = mean_loss()});
       if (options_.checkpoint_every > 0 && progress_.total_steps % options_.checkpoint_every == 0) checkpoint();
     }
     end_epoch();
@@ -179,50 +196,54 @@ class Trainer {
     return plan_[static_cast<size_t>(progress_.position++)];
   }
 
-  void run_step(int64_t num_steps) {
-    const Batch& batch = next_batch();
+  /// As far as it is planned.
+  void fetch_next_batch() {
+    if (progress_.position < static_cast<int64_t>(plan_.size()))
+      feed_.fetch_ahead(plan_[static_cast<size_t>(progress_.position)].clips);
+  }
+
+  void run_step(const Batch& batch) {
     const uint64_t step_seed = stream_seed(options_.seed, static_cast<uint64_t>(progress_.total_steps));
     dropout_generator_.set_current_seed(stream_seed(step_seed, kDropoutStream));
     augment_generator_.set_current_seed(stream_seed(step_seed, kAugmentStream));
 
-    const at::Tensor index = to_device(batch.clips);
-    const Augmented inputs = augment(options_.augment, spectrograms_.index_select(0, index), augment_generator_);
+    const Augmented inputs = augment(options_.augment, feed_.take(batch.clips), augment_generator_);
     const at::Tensor embeddings = encode(inputs.spectrograms, batch.num_sides);
-    const Objective::Value value = objective_(network_, embeddings, labels_.index_select(0, index), batch, inputs);
+    const at::Tensor labels = labels_.index_select(0, upload(at::tensor(batch.clips, at::kLong), device_));
+    const Objective::Value value = objective_(network_, embeddings, labels, batch, inputs);
     value.loss.backward();
+    fetch_next_batch();
     if (options_.optimizer.clip_norm > 0) clip_gradients(network_.parameters(), options_.optimizer.clip_norm);
     optimizer_->step(lr(progress_.total_steps));
     if (average_) average_->update(options_.optimizer.moving_average);
 
-    const double loss = value.loss.item<double>();
+    const double loss = value.loss.item<double>();  // waits for the device
     if (!std::isfinite(loss)) throw diverged("loss is", progress_.epoch);
-    if (progress_.total_steps % kCollapseCheckSteps == 0) check_spread(index);
+    if (progress_.total_steps % kCollapseCheckSteps == 0) check_spread(batch);
     ++progress_.step;
     ++progress_.total_steps;
     progress_.loss_sum += loss;
     progress_.num_clips += static_cast<int64_t>(batch.clips.size());
     progress_.num_pairs += value.num_compared;
     progress_.seconds = seconds();
-    if (listener_.on_step)
-      listener_.on_step(
-          {.epoch = progress_.epoch, .step = progress_.step, .num_steps = num_steps, .loss = mean_loss()});
   }
 
   /// Each side of the batch by itself, as batch norm normalises what it is given.
   at::Tensor encode(const at::Tensor& spectrograms, int64_t num_sides) {
     const Pass pass{
         .is_training = true, .dropout_generator = dropout_generator_, .poll = listener_.poll, .workspace = workspace_};
-    if (num_sides == 1) return network_.encode(spectrograms, pass);
+    const Autocast autocast(device_.type(), options_.precision);
+    if (num_sides == 1) return network_.encode(spectrograms, pass).to(at::kFloat);
     std::vector<at::Tensor> sides;
     for (const at::Tensor& side : spectrograms.chunk(num_sides)) sides.push_back(network_.encode(side, pass));
-    return at::cat(sides);
+    return at::cat(sides).to(at::kFloat);
   }
 
   /// Of the embeddings without dropout, which would spread them.
-  void check_spread(const at::Tensor& clips) {
+  void check_spread(const Batch& batch) {
     const at::NoGradGuard no_grad;
     const Pass pass{.is_training = false, .dropout_generator = {}, .poll = listener_.poll, .workspace = workspace_};
-    if (has_collapsed(network_.encode(spectrograms_.index_select(0, clips), pass))) throw collapsed(progress_.epoch);
+    if (has_collapsed(network_.encode(feed_.take(batch.clips), pass))) throw collapsed(progress_.epoch);
   }
 
   void end_epoch() {
@@ -294,7 +315,6 @@ class Trainer {
 
   double mean_loss() const { return progress_.loss_sum / static_cast<double>(std::max<int64_t>(1, progress_.step)); }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - epoch_start_).count(); }
-  at::Tensor to_device(const std::vector<int64_t>& values) const { return at::tensor(values, at::kLong).to(device_); }
 
   Siamese& network_;
   const LabelledFeatures& train_;
@@ -302,8 +322,8 @@ class Trainer {
   const FitOptions& options_;
   const FitListener& listener_;
   at::Device device_;
-  at::Tensor spectrograms_;  // (clips, channels, height, width), all training clips, resident on the device
-  at::Tensor labels_;
+  BatchFeed feed_;
+  at::Tensor labels_;  // of all training clips, on the device
   RequireGradients gradients_;
   Objective objective_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -326,9 +346,11 @@ int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatu
   check(options, train, validation, network);
   const std::optional<ClassifierKind> kind = classifier_kind(options.losses);
   if (kind && !network.classifier()) network.add_classifier(train.num_classes, *kind);
-  Trainer trainer(network, train, validation, options, listener);
-  if (state) trainer.load(*state);
-  return trainer.run();
+  return saying_what_needs_memory("the training", "choose a smaller encoder", network.device(), [&] {
+    Trainer trainer(network, train, validation, options, listener);
+    if (state) trainer.load(*state);
+    return trainer.run();
+  });
 }
 
 }  // namespace siamaudio

@@ -9,6 +9,8 @@
 #include "base/poll.h"
 #include "model/siamese.h"
 #include "train/augment.h"
+#include "train/autocast.h"
+#include "train/batch_feed.h"
 #include "train/losses.h"
 #include "train/optimizers.h"
 #include "train/sampling.h"
@@ -26,7 +28,9 @@ struct FitOptions {
   int64_t validation_freq = 1;   ///< epochs from one validation to the next; the last epoch is always validated
   int64_t validation_ways = 5;   ///< classes of a validation task, at most the number of validation classes
   int64_t checkpoint_every = 0;  ///< steps; 0: none
-  uint64_t seed = 0;             ///< of batches, augmentation and dropout
+  Precision precision = Precision::kFloat32;            ///< of the encoder; losses and head are float32
+  FeatureMemory feature_memory = FeatureMemory::kAuto;  ///< the results have the same bits
+  uint64_t seed = 0;                                    ///< of batches, augmentation and dropout
 };
 
 /// Spectrograms with their classes. A class has at least two clips.
@@ -87,9 +91,9 @@ struct FitListener {
 
 /// Trains `network` on the device where it is, and leaves it with the weights of its best epoch by validation accuracy
 /// (without validation classes: of the last epoch). That also holds when an exception ends it: Interrupted by the
-/// listener, TrainingError when loss or weights are no longer finite or all embeddings have become one; the last epoch
-/// is then the last complete one. A state goes on where it was taken. validation and state may be null. Returns the
-/// epoch whose weights are kept, -1 for the initial ones. Throws ParameterError.
+/// listener, TrainingError when loss or weights are no longer finite, all embeddings have become one, or memory runs
+/// out; the last epoch is then the last complete one. A state goes on where it was taken. validation and state may be
+/// null. Returns the epoch whose weights are kept, -1 for the initial ones. Throws ParameterError.
 int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatures* validation,
             const FitOptions& options, const FitListener& listener, const TrainingState* state = nullptr);
 

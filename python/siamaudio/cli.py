@@ -152,6 +152,7 @@ def train(
     resume: Annotated[bool, Parameter(negative="")] = False,
     resume_from: str | None = None,
     device: str = "auto",
+    precision: Literal["auto", "float32", "bf16"] = "auto",
     num_threads: NumThreads = None,
     json: Json = False,
 ) -> None:
@@ -197,6 +198,8 @@ def train(
         Go on from the checkpoint of this name in the folder.
     device
         auto, cpu, cuda or cuda:N.
+    precision
+        bf16: the encoder computes in bfloat16 while it trains, on a CUDA device; auto: so where the device can.
     """
     from siamaudio.splits import split_classes
 
@@ -218,6 +221,7 @@ def train(
         checkpoint_every=checkpoint_every,
         resume=resume_from or resume,
         device=device,
+        precision=precision,
         seed=seed,
         num_threads=num_threads,
     )

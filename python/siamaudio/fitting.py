@@ -24,9 +24,19 @@ if TYPE_CHECKING:
     from siamaudio.features import Features
     from siamaudio.network import SiameseNetwork
 
-__all__ = ["Callback", "FitOptions", "Pairing", "check_checkpointing", "check_trainable", "run", "sampler_for"]
+__all__ = [
+    "Callback",
+    "FitOptions",
+    "Pairing",
+    "Precision",
+    "check_checkpointing",
+    "check_trainable",
+    "run",
+    "sampler_for",
+]
 
 Pairing = Literal["in-batch", "two-sided"]
+Precision = Literal["auto", "float32", "bf16"]
 
 Callback = Callable[["SiameseNetwork", dict[str, Any]], object]
 """Called after each epoch with the network, which can be used, and the epoch's record; a true answer stops training."""
@@ -43,6 +53,7 @@ class FitOptions:
     steps_per_epoch: int | None
     patience: int
     validation_freq: int
+    precision: Precision
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,6 +211,7 @@ def run(
             validation_freq=options.validation_freq,
             validation_ways=5,
             checkpoint_every=0 if keeper is None else checkpoint_every,
+            precision=options.precision,
             seed=options.seed,
             num_threads=num_threads or 0,
             state=None if state is None else (state.manifest["progress"], state.tensors),

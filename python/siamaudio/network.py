@@ -284,6 +284,7 @@ class SiameseNetwork:
         checkpoint_every: int = 100,
         resume: bool | str = False,
         device: str = "auto",
+        precision: fitting.Precision = "auto",
         seed: int = 0,
         num_threads: int | None = None,
         callbacks: Sequence[fitting.Callback] = (),
@@ -324,8 +325,13 @@ class SiameseNetwork:
             A file name goes on from that checkpoint.
         device : str
             "auto" (CUDA where there is a device), "cpu", "cuda" or "cuda:N".
+        precision : {"auto", "float32", "bf16"}
+            In which numbers the encoder computes while it trains. "bf16" needs a CUDA device of compute capability 8.0
+            or later: convolutions and dense layers round to 8 bits of mantissa, while weights, statistics, head and
+            losses stay float32. "auto": bf16 on such a device, float32 elsewhere. Embedding is always float32.
         seed : int >= 0
-            Of weights, batches, augmentation and dropout. The same seed, device and thread count give the same bits.
+            Of weights, batches, augmentation and dropout. The same seed and thread count give the same
+            bits on a CPU; a CUDA device takes some sums in no fixed order.
         num_threads : int > 0 or None
             CPU threads; None: LibTorch's choice.
         callbacks : sequence of callable
@@ -347,8 +353,8 @@ class SiameseNetwork:
         DatasetError
             A class has a single clip, there are fewer than two classes, or training and validation share classes.
         TrainingError
-            The loss or the weights are no longer finite, or all embeddings have become one. The network then has the
-            weights of its best epoch so far.
+            The loss or the weights are no longer finite, all embeddings have become one, or memory runs out. The
+            network then has the weights of its best epoch so far.
         CheckpointError
             A checkpoint cannot be written, is damaged, or is of another training.
         KeyboardInterrupt
@@ -379,11 +385,13 @@ class SiameseNetwork:
             steps_per_epoch=steps_per_epoch,
             patience=patience,
             validation_freq=validation_freq,
+            precision=precision,
             seed=seed,
         )
         fitting.check_checkpointing(checkpoint, checkpoint_every, resume)
         fitting.check_trainable(features, validation)
         device = core.resolve_device(device)
+        core.resolve_precision(precision=precision, device=device)
 
         if warm_start:
             self._check_warm_start(features)

@@ -155,6 +155,53 @@ TEST(Fit, RepeatsItselfFromTheSameSeedOnly) {
   }
 }
 
+TEST(Fit, GivesTheSameBitsWhereverTheClipsAreKept) {
+  const auto train = patterns(3, 8, 1);
+  for (const SamplerOptions& sampler : kSamplers) {
+    const auto run = [&](FeatureMemory memory) {
+      Siamese network = small_network();
+      FitOptions options = short_fit(sampler, 4);
+      options.augment = {TimeShiftOptions{}, NoiseOptions{}};
+      options.steps_per_epoch = 3;  // begins and ends within the sampler's epochs
+      options.feature_memory = memory;
+      fit(network, train, nullptr, options, {});
+      return copies(network.weights());
+    };
+    const auto weights = run(FeatureMemory::kResident);
+    EXPECT_TRUE(same_bits(weights, run(FeatureMemory::kFetched)));
+    EXPECT_TRUE(same_bits(weights, run(FeatureMemory::kAuto)));
+  }
+}
+
+TEST(Fit, LearnsTheSameInBfloat16) {
+  const auto train = patterns(4, 12, 1);
+  const auto validation = patterns(4, 6, 2);
+  std::vector<EpochReport> reports[2];
+  std::vector<NamedTensors> weights;
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    Siamese network = small_network();
+    Log log;
+    FitOptions options = short_fit(kTwoSided, 10);
+    options.optimizer.lr = 1e-2;
+    options.precision = precision;
+    fit(network, train, &validation, options, log.listener(network));
+    for (const auto& [name, tensor] : network.parameters()) EXPECT_EQ(tensor.scalar_type(), at::kFloat) << name;
+    reports[weights.size()] = log.epochs;
+    weights.push_back(copies(network.weights()));
+  }
+  EXPECT_FALSE(same_bits(weights[0], weights[1]));
+  EXPECT_NEAR(reports[1].front().loss, reports[0].front().loss, 0.02);
+  EXPECT_LT(reports[1].back().loss, 0.8 * reports[1].front().loss);
+  EXPECT_GT(reports[1].back().validation_accuracy, 0.7);  // chance is 0.25
+}
+
+TEST(ParsePrecision, TakesWhatTheDeviceHas) {
+  EXPECT_EQ(parse_precision("auto", at::kCPU), Precision::kFloat32);
+  EXPECT_EQ(parse_precision("float32", at::kCPU), Precision::kFloat32);
+  for (const std::string name : {"bf16", "float16", "", "FLOAT32"})
+    EXPECT_EQ(rejected_parameter([&] { parse_precision(name, at::kCPU); }), "precision") << name;
+}
+
 TEST(Fit, RepeatsItselfOnSeveralThreads) {
   const ThreadCount threads(2);
   const auto train = patterns(3, 4, 1);
