@@ -17,7 +17,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-accuracy clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -49,6 +49,10 @@ bench: bench-frontend
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
 	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_frontend.py
+
+# An hour or more, and therefore no part of bench; it goes on where it was stopped.
+bench-accuracy: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/bench_accuracy.py
 
 clean:
 	rm -rf build out $(VENV) $(KERAS_VENV)

@@ -65,14 +65,13 @@ def mel_triangles(num_bands: int, top: float) -> npt.NDArray[np.float64]:
     """Return the weights of the linear bins in each mel band.
 
     The corners of the triangles lie evenly on HTK's mel scale, 2595 log10(1 + f / 700), from 0 Hz to `top`; each
-    begins and ends where its neighbours peak. A bin counts by the triangle's height at its centre. Where bands are
-    narrower than bins, a triangle may lie between two centres: it gets the nearest bin. The weights of a band add up
-    to 1.
+    begins and ends where its neighbours peak. A bin counts by the triangle's height at its centre; the weights of a
+    band add up to 1.
 
     Parameters
     ----------
     num_bands : int
-        Triangles.
+        Triangles; few enough for each to hold the centre of a bin.
     top : float
         End of the last triangle in Hz.
 
@@ -85,8 +84,6 @@ def mel_triangles(num_bands: int, top: float) -> npt.NDArray[np.float64]:
     start, peak, end = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     centres = (np.arange(128) + 0.5) * BIN_HERTZ
     heights = np.maximum(0, np.minimum((centres - start) / (peak - start), (end - centres) / (end - peak)))
-    empty = np.flatnonzero(heights.sum(axis=1) == 0)
-    heights[empty, np.abs(centres - peak[empty]).argmin(axis=1)] = 1
     return heights / heights.sum(axis=1, keepdims=True)
 
 
@@ -128,7 +125,8 @@ def source_disjoint_accuracy(
     """Return the exact one-shot accuracy over the tasks in which no support has the query's source.
 
     Averaged as `siamaudio.evaluate_oneshot` does: over supports of the query's class, class subsets and clips of the
-    other classes, then over queries, then over classes; ties are chances. A query without a support is left out.
+    other classes, then over queries, then over classes; ties are chances. Left out are queries without a support of
+    their class or with too few classes of other sources, and classes without a query.
 
     Parameters
     ----------
@@ -148,16 +146,15 @@ def source_disjoint_accuracy(
     for query, (own, origin) in enumerate(zip(codes, origins, strict=True)):
         allowed = origins != origin
         supports = matrix[query, allowed & (codes == own)]
-        if len(supports) == 0:
-            continue
         chances = []  # of each support against each other class, at each node
         for other in shares:
-            if other != own:
-                rivals = np.sort(matrix[query, allowed & (codes == other)])
+            rivals = np.sort(matrix[query, allowed & (codes == other)])
+            if other != own and len(rivals) > 0:
                 less, up_to = (np.searchsorted(rivals, supports, side) for side in ("left", "right"))
                 chances.append((less + nodes[:, None] * (up_to - less)) / len(rivals))
-        shares[int(own)].append(float((weights @ _mean_subset_product(chances, ways - 1)).mean()))
-    return float(np.mean([np.mean(values) for values in shares.values()]))
+        if len(supports) > 0 and len(chances) >= ways - 1:
+            shares[int(own)].append(float((weights @ _mean_subset_product(chances, ways - 1)).mean()))
+    return float(np.mean([np.mean(values) for values in shares.values() if values]))
 
 
 def _mean_subset_product(factors: list[npt.NDArray[np.float64]], size: int) -> npt.NDArray[np.float64]:
