@@ -294,11 +294,13 @@ def draw(summary_file: Path, picture: Path) -> None:
             axes.annotate(
                 f"{who} {100 * accuracy:.1f}",
                 (place, 100 * accuracy),
-                xytext=(0, 3),
+                xytext=(0, 5),
                 textcoords="offset points",
                 ha="center",
                 fontsize=8,
                 color="#c0392b",
+                bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+                zorder=5,
             )
     axes.axhline(100 / found["ways"], color="grey", linewidth=0.8, linestyle=":", label="chance")
     names = [f"{name}\n{len(protocol['splits'])} splits" for name, protocol in found["protocols"].items()]
