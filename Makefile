@@ -18,7 +18,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training gpu-check clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -56,6 +56,10 @@ bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
 
 gpu-check:
 	$(PYTHON) tools/gpu_check.py
+
+# An hour or more, and therefore no part of bench; it goes on where it was stopped.
+bench-accuracy: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/bench_accuracy.py
 
 clean:
 	rm -rf build out $(VENV) $(KERAS_VENV)

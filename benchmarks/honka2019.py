@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,38 +23,20 @@ from typing import Any
 import numpy as np
 
 import siamaudio as sa
+from esc50 import HONKA_CLASSES, linear_pictures, split_classes
+from harness import BenchmarkError
 
-THESIS_CLASSES = ("Church bells", "Clapping", "Coughing", "Rooster", "Thunderstorm")
 PUBLISHED = 0.791
-NUM_VALIDATION = NUM_TEST = 5
-
-
-def load(size: int) -> tuple[sa.Features, list[str]]:
-    """Return the spectrograms, averaged to `size` x `size`, in [0, 1], and the class names."""
-    folder = Path(os.environ.get("SIAMAUDIO_SHARED_DATA", "../shared/data"))
-    path = folder / "esc50-logspec-128.npz"
-    if not path.is_file():
-        raise SystemExit(f"{path} is missing: SIAMAUDIO_SHARED_DATA names the folder that has it")
-    with np.load(path) as file:
-        spectrograms, names = file["spectrograms"], file["class_name"]
-    factor = 128 // size
-    pooled = spectrograms.reshape(-1, size, factor, size, factor).mean((2, 4), dtype=np.float32) / 255
-    return sa.Features.from_arrays(pooled, names, name="esc50"), sorted(set(map(str, names)))
-
-
-def split(name: str, classes: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Return training, validation and test classes: the thesis's test classes, or a split drawn from a seed."""
-    if name == "thesis":
-        rest = np.random.default_rng(0).permutation([each for each in classes if each not in THESIS_CLASSES]).tolist()
-        return rest[NUM_VALIDATION:], rest[:NUM_VALIDATION], list(THESIS_CLASSES)
-    drawn = np.random.default_rng(int(name)).permutation(classes).tolist()
-    return drawn[NUM_VALIDATION + NUM_TEST :], drawn[NUM_TEST : NUM_TEST + NUM_VALIDATION], drawn[:NUM_TEST]
 
 
 def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train and test on one split."""
-    features, classes = load(options.size)
-    train, validation, test = (features.select_classes(part) for part in split(name, classes))
+    features = linear_pictures(options.size)
+    if name == "thesis":
+        classes = split_classes(features.class_names, 0, test=HONKA_CLASSES)
+    else:
+        classes = split_classes(features.class_names, int(name))
+    train, validation, test = map(features.select_classes, (classes.train, classes.validation, classes.test))
     net = sa.SiameseNetwork.preset("honka2019")
     start = time.perf_counter()
     net.fit(
@@ -93,7 +75,10 @@ def main() -> None:
     results = []
     print(f"{'split':<8}{'accuracy':>10}{'whitened':>10}{'raw':>7}{'epochs':>8}{'minutes':>9}")
     for name in options.splits.split(","):
-        result = run(name, options)
+        try:
+            result = run(name, options)
+        except BenchmarkError as error:
+            sys.exit(f"honka2019: {error}")
         results.append(result)
         shares = f"{result['accuracy']:>10.1%}{result['whitened']:>10.1%}{result['raw spectrograms']:>7.1%}"
         print(f"{name:<8}{shares}{result['epochs']:>8}{result['minutes']:>9.1f}", flush=True)

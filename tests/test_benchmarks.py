@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -14,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import threadpoolctl
+
+import siamaudio as sa
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -46,9 +49,20 @@ def compare(harness: types.ModuleType) -> Callable[..., list]:
     return rows
 
 
+@pytest.fixture
+def esc50(harness: types.ModuleType) -> types.ModuleType:
+    import esc50
+
+    return esc50
+
+
 def _run_frontend(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return _run("bench_frontend.py", *arguments, **environment)
+
+
+def _run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, BENCHMARKS / "bench_frontend.py", *arguments],
+        [sys.executable, BENCHMARKS / script, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -215,3 +229,121 @@ def test_worker(worker: types.ModuleType, tmp_path: Path) -> None:
         with pytest.raises(worker.WorkerError, match=r"^what a library says$"):
             adder.ask("die")
     assert log.read_text() == "what a library says\n" * 3
+
+
+# ---- accuracy
+
+
+def test_mel_triangles_like_a_loop(esc50: types.ModuleType) -> None:
+    for num_bands, top in ((64, 7500.0), (20, 8000.0)):
+        triangles = esc50.mel_triangles(num_bands, top)
+        mels = [2595 * np.log10(1 + top / 700) * i / (num_bands + 1) for i in range(num_bands + 2)]
+        corners = [700 * (10 ** (mel / 2595) - 1) for mel in mels]
+        for band in range(num_bands):
+            start, peak, end = corners[band : band + 3]
+            expected = np.zeros(128)
+            for i in range(128):
+                hertz = 31.25 + 62.5 * i
+                if start < hertz <= peak:
+                    expected[i] = (hertz - start) / (peak - start)
+                elif peak < hertz < end:
+                    expected[i] = (end - hertz) / (end - peak)
+            np.testing.assert_allclose(triangles[band], expected / expected.sum(), atol=1e-12)
+
+
+def _brute_force(similarity: np.ndarray, labels: np.ndarray, sources: list[str], ways: int) -> float:
+    """Every task one by one."""
+    classes = np.unique(labels)
+    of_class = []
+    for own in classes:
+        of_query = []
+        for query in np.flatnonzero(labels == own):
+
+            def allowed(c: int, query: int = query) -> list[int]:
+                return [i for i in np.flatnonzero(labels == c) if sources[i] != sources[query]]
+
+            wins = []
+            for support, others in itertools.product(
+                allowed(own), itertools.combinations([c for c in classes if c != own], ways - 1)
+            ):
+                for rivals in itertools.product(*map(allowed, others)):
+                    row = similarity[query]
+                    best = max(row[support], *(row[i] for i in rivals))
+                    tied = sum(row[i] == best for i in (support, *rivals))
+                    wins.append((others, (row[support] == best) / tied))
+            if wins:
+                subsets = {others: [win for who, win in wins if who == others] for others, _ in wins}
+                of_query.append(np.mean([np.mean(each) for each in subsets.values()]))
+        if of_query:
+            of_class.append(np.mean(of_query))
+    return float(np.mean(of_class))
+
+
+@pytest.mark.parametrize("ways", [2, 3, 4, 5])
+def test_source_disjoint_accuracy_is_that_of_all_tasks(
+    esc50: types.ModuleType, rng: np.random.Generator, ways: int
+) -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4])
+    similarity = rng.integers(0, 5, (15, 15)).astype(float)  # with ties
+    # two takes of one recording, a recording in three classes, and a class of a single recording
+    sources = ["a", "a", "b", "c", "d", "e", "f", "f", "f", "g", "h", "c", "i", "c", "c"]
+    found = esc50.source_disjoint_accuracy(similarity, labels, sources, ways=ways)
+    assert found == pytest.approx(_brute_force(similarity, labels, sources, ways), abs=1e-12)
+    # where no two clips share a source it is the package's own figure
+    distinct = esc50.source_disjoint_accuracy(similarity, labels, [str(i) for i in range(15)], ways=ways)
+    assert distinct == pytest.approx(sa.evaluate_oneshot(similarity=similarity, labels=labels, ways=ways).accuracy)
+
+
+def test_class_splits(esc50: types.ModuleType) -> None:
+    classes = [f"class {i:02}" for i in range(50)]
+    splits = [esc50.split_classes(classes, seed, num_test=10) for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+    for split in splits:
+        assert [len(part) for part in (split.train, split.validation, split.test)] == [35, 5, 10]
+        assert sorted([*split.train, *split.validation, *split.test]) == classes
+    named = esc50.split_classes(classes, 3, test=("class 07", "class 11"))
+    assert (named.test, len(named.validation), len(named.train)) == (("class 07", "class 11"), 5, 43)
+
+
+@pytest.mark.slow
+def test_accuracy_quick(shared_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "accuracy"
+    arguments = ["--quick", "--threads", "1", "--out", str(out)]
+    done = _run("bench_accuracy.py", *arguments, SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "accuracy.json").read_text(encoding="utf-8"))
+    protocols = ["40/5/5", "35/5/10", "honka2019", "fedele2022", "fold4"]
+    assert list(summary["protocols"]) == protocols
+    for name, num_test in zip(protocols, (5, 10, 5, 5, 5), strict=True):
+        found = json.loads((out / f"{name.replace('/', '-')}-split0.json").read_text(encoding="utf-8"))
+        assert len(found["classes"]["test"]) == num_test
+        assert found["test clips"] == 4 * num_test
+        assert set(found["accuracy"]) == set(summary["protocols"][name]["accuracy"])
+        assert all(0 < accuracy < 1 for accuracy in found["accuracy"].values())
+        assert name in done.stdout
+    assert (out / "accuracy.png").stat().st_size > 10_000
+
+    # what is there is not measured again, what is missing is; a file of other settings is refused
+    files = {path.name: path.stat().st_mtime_ns for path in out.glob("*split*.json")}
+    (out / "fold4-split0.json").unlink()
+    done = _run("bench_accuracy.py", *arguments, SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert done.returncode == 0, done.stderr
+    renewed = {path.name for path in out.glob("*split*.json") if path.stat().st_mtime_ns != files[path.name]}
+    assert renewed == {"fold4-split0.json"}
+    refused = _run("bench_accuracy.py", "--epochs", "2", "--out", str(out), SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("was measured with epochs 1, not 2: --out names another folder\n")
+
+
+def test_moments_of_splits(harness: types.ModuleType) -> None:
+    import bench_accuracy
+
+    split = {"split": 0, "threads": 1, "device": "cpu", "seconds": {"training": 2.0}}
+    accuracies = (0.5, 0.7, 0.9)
+    splits = [{**split, "split": i, "accuracy": dict.fromkeys(bench_accuracy.FIGURES, accuracies[i])} for i in range(3)]
+    summary = bench_accuracy.summary({"35/5/10": splits}, {})
+    figure = summary["protocols"]["35/5/10"]["accuracy"]["whitened"]
+    assert figure["mean"] == pytest.approx(0.7)
+    assert figure["standard deviation"] == pytest.approx(0.2)  # of a sample
+    assert figure["standard error"] == pytest.approx(0.2 / 3**0.5)
+    assert "70.0 ± 20.0 (11.5)" in bench_accuracy.table(summary)

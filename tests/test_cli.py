@@ -170,6 +170,23 @@ def test_train_evaluate_classify(run, tmp_path: Path, monkeypatch: pytest.Monkey
     )
 
 
+def test_modern_from_sounds_to_accuracy(run, tmp_path: Path) -> None:
+    """The front end and the network of one name go together, and the network is whitened."""
+    data = Path(sa.datasets.synthetic(8, 4).paths[0]).parents[1]
+    features, model = tmp_path / "f.zarr", tmp_path / "m.siam"
+    assert run("features", data, "-o", features, "--front-end", "modern").status == 0
+    assert sa.Features.load(features).front_end == sa.LogMel.preset("modern", duration=1.5)
+    arguments = ("--preset", "modern", "--split", "4/2/2", "--epochs", 2, "--calibrate", "--num-threads", 1)
+    done = run("train", features, "-o", model, *arguments)
+    assert done.status == 0, done.err
+    net = sa.SiameseNetwork.load(model)
+    assert net.get_params() == sa.SiameseNetwork.preset("modern").get_params()
+    assert "calibration.matrix" in net.weights()
+    done = run("evaluate", model, features, "--ways", 2, "--json")
+    assert done.status == 0, done.err
+    assert 0 < json.loads(done.out)["accuracy"] <= 1
+
+
 def test_evaluate_chooses_unseen_classes(run, saved: Path, stored: Path, unseen: sa.Features) -> None:
     values = json.loads(run("evaluate", saved, stored, "--ways", 2, "--json").out)
     assert tuple(values["classes"]) == unseen.class_names

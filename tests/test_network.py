@@ -74,6 +74,12 @@ def test_no_validation_and_patience(synthetic_features: sa.Features, small_encod
     # Running statistics still move, so the accuracy may change for a while; the stop is counted from the best epoch.
     frozen.fit(train, validation=validation, epochs=50, patience=2, progress=False)
     assert len(frozen.history_) == frozen.best_epoch_ + 3 < 50
+    frozen.fit(train, validation=validation, epochs=50, progress=False)
+    assert len(frozen.history_) == frozen.best_epoch_ + 11 < 50
+    # A cosine falls to 0 in the last epoch: stopping before would throw away what it is for.
+    frozen.set_params(optimizer__schedule=sa.schedules.Cosine())
+    frozen.fit(train, validation=validation, epochs=50, progress=False)
+    assert len(frozen.history_) == 50
 
 
 def test_save_and_load(trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path: Path) -> None:

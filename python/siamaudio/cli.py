@@ -142,7 +142,7 @@ def train(
     seed: int = 0,
     epochs: int = 40,
     steps_per_epoch: int | None = None,
-    patience: int = 10,
+    patience: int | None = None,
     validation_freq: int = 1,
     batch_size: int | None = None,
     pairing: Literal["in-batch", "two-sided"] | None = None,
@@ -165,7 +165,8 @@ def train(
     out
         The network, a file such as network.siam.
     preset
-        The published network to train, such as honka2019, fedele2022_esc50 or lloret2019_mnist_pair_class.
+        The network to train: modern, this project's own recipe, or a published one such as honka2019, fedele2022_esc50
+        or lloret2019_mnist_pair_class.
     settings
         An option of the network in the place of the preset's, as often as wanted: loss=contrastive, optimizer.lr=1e-3,
         encoder.dense.0.units=128, encoder.blocks.all.filters=32.
@@ -178,7 +179,8 @@ def train(
     steps_per_epoch
         Batches from one validation to the next; by default what the sampler calls an epoch.
     patience
-        Epochs without a better validation accuracy after which training stops; 0: never.
+        Epochs without a better validation accuracy after which training stops; 0: never. By default 10, but never with
+        a schedule that is laid out for all epochs, as that of modern.
     validation_freq
         Epochs from one validation to the next.
     batch_size

@@ -28,6 +28,7 @@ from siamaudio.losses import BinaryCrossentropy, Loss
 from siamaudio.optimizers import Adam, Optimizer
 from siamaudio.presets import preset_options
 from siamaudio.samplers import Balanced, Sampler
+from siamaudio.schedules import Cosine
 from siamaudio.splits import ClassSplit
 from siamaudio.summary import Summary
 
@@ -108,7 +109,7 @@ class SiameseNetwork:
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """Make a published network, untrained.
+        """Make a network by name, untrained: a published one, or "modern", this project's own recipe.
 
         Parameters
         ----------
@@ -277,7 +278,7 @@ class SiameseNetwork:
         steps_per_epoch: int | None = None,
         batch_size: int | None = None,
         pairing: fitting.Pairing | None = None,
-        patience: int = 10,
+        patience: int | None = None,
         validation_freq: int = 1,
         warm_start: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -309,8 +310,9 @@ class SiameseNetwork:
             Instead of the network's sampler: "in-batch" for class-balanced batches in which every clip is encoded once
             and all pairs are formed on the embeddings, "two-sided" for the literal siamese batches of Honka 2019, both
             sides of each pair encoded and batch-normalised separately. None: the sampler.
-        patience : int >= 0
-            Epochs without a better validation accuracy after which training stops; 0: never.
+        patience : int >= 0 or None
+            Epochs without a better validation accuracy after which training stops; 0: never. None: 10, but never with a
+            schedule that is laid out for all epochs, as `schedules.Cosine`, whose last epochs learn most.
         validation_freq : int > 0
             Epochs from one validation to the next; the last epoch is always validated.
         warm_start : bool
@@ -379,6 +381,9 @@ class SiameseNetwork:
             raise ParameterError("seed", seed, "0 or more")
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise ParameterError("steps_per_epoch", steps_per_epoch, "1 or more, or None for the sampler's epoch")
+        if patience is None:
+            schedule = optimizer_options.registry.parse(self.optimizer).schedule
+            patience = 0 if isinstance(schedule, Cosine) else 10
         fit_options = fitting.FitOptions(
             sampler=fitting.sampler_for(samplers.registry.parse(self.sampler), pairing, batch_size),
             epochs=epochs,

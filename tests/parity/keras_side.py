@@ -148,8 +148,14 @@ def step(question: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[
         sides = [embed(side, training=True) for side in np.split(x, question["num_sides"])]
         loss = sum(_loss(spec, sides, labels, batch, network, classifier, question) for spec in question["losses"])
     gradients = tape.gradient(loss, trainable, unconnected_gradients="zero")
-    keras.optimizers.Adam(question["lr"]).apply(gradients, trainable)
     names = [name for name, variable in variables.items() if variable.trainable]
+    if question["weight_decay"] is None:
+        optimizer = keras.optimizers.Adam(question["lr"])
+    else:
+        optimizer = keras.optimizers.AdamW(question["lr"], weight_decay=question["weight_decay"])
+        kept = [variables[name] for name in names if not name.endswith("/kernel")]
+        optimizer.exclude_from_weight_decay(var_list=kept)
+    optimizer.apply(gradients, trainable)
     return {"loss": float(loss)}, {
         **{name: variable.numpy() for name, variable in variables.items()},
         **{f"gradient of {name}": gradient.numpy() for name, gradient in zip(names, gradients, strict=True)},
@@ -167,8 +173,10 @@ def _loss(
 ) -> Any:
     embeddings = ops.concatenate(sides)
     if spec["type"] == "cross_entropy":
-        of_sides = zip(sides, np.split(labels, len(sides)), strict=True)
-        terms = [keras.losses.sparse_categorical_crossentropy(own, classifier(side)) for side, own in of_sides]
+        targets = np.split(np.eye(classifier.units, dtype=np.float32)[labels], len(sides))
+        smoothing = {"label_smoothing": spec["label_smoothing"]}
+        of_sides = zip(sides, targets, strict=True)
+        terms = [keras.losses.categorical_crossentropy(own, classifier(side), **smoothing) for side, own in of_sides]
         return spec["weight"] * sum(ops.mean(term) for term in terms)
     if spec["type"] == "triplet":
         anchor, positive, negative = (ops.take(embeddings, batch["triplets"][:, role], axis=0) for role in range(3))

@@ -21,6 +21,7 @@ TOLERANCE = 1e-4
 NOISE = 1e-6  # of a gradient
 
 SHAPES = {
+    "modern": (1, 64, 96),
     "honka2019": (1, 64, 64),
     "fedele2022": (1, 44, 46),
     "lloret2019_mnist": (1, 28, 28),
@@ -32,7 +33,10 @@ SEED = 5
 
 
 class Case:
-    """A preset without dropout, its step by the core, and Keras's."""
+    """A preset without what is random (dropout, augmentation), its step by the core, and Keras's.
+
+    Also without schedule and moving average of the weights, which Keras does not do alike; others test them.
+    """
 
     def __init__(self, preset: str, pairing: Any) -> None:
         shape = next(shape for start, shape in SHAPES.items() if preset.startswith(start))
@@ -49,7 +53,9 @@ class Case:
             sampler = dataclasses.replace(sampler, num_positive=2, num_negative=2)
         if isinstance(sampler, sa.samplers.RandomPairs):
             sampler = dataclasses.replace(sampler, num_negative=2)
-        self.net = net.set_params(encoder=encoder, sampler=sampler).build(shape, num_classes=3, seed=SEED)
+        optimizer = dataclasses.replace(net.optimizer, schedule=None, moving_average=None)
+        net.set_params(encoder=encoder, sampler=sampler, optimizer=optimizer, augment=())
+        self.net = net.build(shape, num_classes=3, seed=SEED)
         maps = [layer.output_shape for layer in self.net.summary().layers if len(layer.output_shape) == 3]
         self.map_shape: Any = maps[-1]
         self.weights = self.net.weights()
@@ -77,6 +83,7 @@ class Case:
             "num_sides": batch.num_sides,
             "losses": [losses.registry.to_dict(loss) for loss in self.net.losses()],
             "lr": self.net.optimizer.lr,
+            "weight_decay": getattr(self.net.optimizer, "weight_decay", None),
         }
         (folder / f"{name}.json").write_text(json.dumps(question))
         np.savez(
