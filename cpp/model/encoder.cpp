@@ -1,6 +1,5 @@
 #include "model/encoder.h"
 
-#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
@@ -145,8 +144,7 @@ at::Tensor Encoder::forward(const at::Tensor& spectrograms, const Pass& pass) {
   check_input(spectrograms.sizes());
   at::Tensor x = spectrograms.dim() == 3 ? spectrograms.unsqueeze(1) : spectrograms;
   // The kernels know float32 alone, keep nothing for a way back outside training, and have no gradient of the input.
-  const bool is_served = x.is_cpu() && x.scalar_type() == at::kFloat && !at::autocast::is_autocast_enabled(at::kCPU) &&
-                         !x.requires_grad() &&
+  const bool is_served = x.is_cpu() && x.scalar_type() == at::kFloat && !x.requires_grad() &&
                          (pass.is_training || !at::GradMode::is_enabled());
   const Kernels* kernels = is_served ? chosen_kernels() : nullptr;
   auto block = blocks_.begin();
