@@ -19,16 +19,15 @@ inline constexpr int kGemmRegisters = W == 16 ? 4 : 2;
 enum class GemmLeft { kRows, kColumns };
 
 /// c = a b, or c += a b where `adds`; a is Rows x depth, b depth x (Registers * W), strides are from one row, of a
-/// column by column from one column, to the next. All of a is read before c is written.
+/// column by column from one column, to the next. All of a is read before c is written. The products are summed before
+/// c is added: a sum over many calls then has the rounding errors of two short sums instead of one long one.
 template <int W, int Rows, int Registers, GemmLeft Left>
 void multiply_block(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth, float* c,
                     int64_t c_stride, bool adds) {
   using Number = Lane<W>;
   Number sums[Rows][Registers];
   unrolled<Rows>([&]<int R>() __attribute__((always_inline)) {
-    unrolled<Registers>([&]<int V>() __attribute__((always_inline)) {
-      sums[R][V] = adds ? Number::load(c + R * c_stride + V * W) : Number(0);
-    });
+    unrolled<Registers>([&]<int V>() __attribute__((always_inline)) { sums[R][V] = Number(0); });
   });
   for (int64_t k = 0; k < depth; ++k, b += b_stride) {
     Number columns[Registers];
@@ -39,7 +38,11 @@ void multiply_block(const float* a, int64_t a_stride, const float* b, int64_t b_
     });
   }
   unrolled<Rows>([&]<int R>() __attribute__((always_inline)) {
-    unrolled<Registers>([&]<int V>() __attribute__((always_inline)) { sums[R][V].store(c + R * c_stride + V * W); });
+    unrolled<Registers>([&]<int V>() __attribute__((always_inline)) {
+      float* target = c + R * c_stride + V * W;
+      const Number sum = adds ? Number::load(target) + sums[R][V] : sums[R][V];
+      sum.store(target);
+    });
   });
 }
 

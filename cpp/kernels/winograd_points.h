@@ -5,6 +5,9 @@
 //   M(x) / x = Q(x^2),    M(x) / (x -+ p_i) = (x^2 +- p_i x) Q_i(x^2),    Q_i(s) = Q(s) / (s - p_i^2):
 //
 // the rows of a pair have their even part in common and the odd part up to its sign.
+//
+// All functions here are for constant expressions only: called at run time they would be code that the kernels of
+// different instruction sets share.
 #pragma once
 
 namespace siamaudio {
@@ -29,17 +32,17 @@ struct WinogradPoints {
   static constexpr int kNumPairs = K / 2 + 1;
 
   /// p_i.
-  static consteval double pair(int i) { return WinogradPairs<K>::kPoints[i]; }
+  static constexpr double pair(int i) { return WinogradPairs<K>::kPoints[i]; }
 
   /// p_i to the power of `exponent`.
-  static consteval double power(int i, int exponent) {
+  static constexpr double power(int i, int exponent) {
     double result = 1;
     for (int j = 0; j < exponent; ++j) result *= pair(i);
     return result;
   }
 
   /// The coefficient of s^k in Q(s), in Q_i(s) where i = `without`.
-  static consteval double coefficient(int k, int without = -1) {
+  static constexpr double coefficient(int k, int without = -1) {
     double product[kNumPairs + 1]{1.0};
     for (int i = 0, degree = 0; i < kNumPairs; ++i) {
       if (i == without) continue;
@@ -49,11 +52,10 @@ struct WinogradPoints {
     return product[k];
   }
 
-  /// G.
   struct Matrix {
     double rows[kSide][K];
   };
-  static consteval Matrix kernel_matrix() {
+  static constexpr Matrix kernel_matrix() {
     Matrix g{};
     g.rows[0][0] = 1 / coefficient(0);  // M'(0) = Q(0)
     for (int i = 0; i < kNumPairs; ++i) {
@@ -69,7 +71,10 @@ struct WinogradPoints {
     g.rows[kSide - 1][K - 1] = 1;
     return g;
   }
-  static constexpr Matrix kKernelMatrix = kernel_matrix();
 };
+
+/// G, whose entries are read as constants.
+template <int K>
+inline constexpr auto kWinogradKernelMatrix = WinogradPoints<K>::kernel_matrix();
 
 }  // namespace siamaudio

@@ -25,7 +25,8 @@ struct WinogradTransforms {
     t[kSide - 1] = even_sum<-1>(d + 1);
     unrolled<kNumPairs>([&]<int I>() __attribute__((always_inline)) {
       const Number even = even_sum<I>(d + 2);
-      const Number odd = Number(Points::pair(I)) * even_sum<I>(d + 1);
+      constexpr double kPoint = Points::pair(I);
+      const Number odd = Number(kPoint) * even_sum<I>(d + 1);
       t[1 + 2 * I] = even + odd;
       t[2 + 2 * I] = even - odd;
     });
@@ -125,8 +126,8 @@ struct WinogradTransforms {
     return sum;
   }
 
-  /// Transforms a column of `From` numbers, `stride` apart, into one of `rows`, and asks the cache for those that lie
-  /// `ahead` of them, which a later call reads. Returns the numbers' sum.
+  /// Transforms a column of `From` numbers, `stride` apart, into one of `rows`, and brings those that lie `ahead` of
+  /// them, which a later call reads, into the cache: reading is what the transforms wait for. Returns the numbers' sum.
   template <int From, auto Transform, int To = kSide, int Columns>
   [[gnu::always_inline]] static Number transform_column(const float* values, int64_t stride, int64_t ahead,
                                                         Number (&rows)[To][Columns], int column) {

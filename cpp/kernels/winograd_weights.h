@@ -70,7 +70,8 @@ struct WinogradWeights {
       unrolled<To>([&]<int I>() __attribute__((always_inline)) {
         Doubles sum{};
         unrolled<From>([&]<int J>() __attribute__((always_inline)) {
-          constexpr double kFactor = IsTransposed ? Points::kKernelMatrix.rows[J][I] : Points::kKernelMatrix.rows[I][J];
+          constexpr double kFactor =
+              IsTransposed ? kWinogradKernelMatrix<K>.rows[J][I] : kWinogradKernelMatrix<K>.rows[I][J];
           if constexpr (kFactor != 0) sum += kFactor * from[J][column];
         });
         half[I][column] = sum;
@@ -79,7 +80,8 @@ struct WinogradWeights {
       unrolled<To>([&]<int I>() __attribute__((always_inline)) {
         Doubles sum{};
         unrolled<From>([&]<int J>() __attribute__((always_inline)) {
-          constexpr double kFactor = IsTransposed ? Points::kKernelMatrix.rows[J][I] : Points::kKernelMatrix.rows[I][J];
+          constexpr double kFactor =
+              IsTransposed ? kWinogradKernelMatrix<K>.rows[J][I] : kWinogradKernelMatrix<K>.rows[I][J];
           if constexpr (kFactor != 0) sum += kFactor * half[row][J];
         });
         to[row][I] = sum;

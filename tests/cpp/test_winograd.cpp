@@ -177,6 +177,18 @@ TEST(Winograd, EqualsFloat64ForOneClip) {
   });
 }
 
+TEST(Winograd, GradientsOverManyTilesStayAccurate) {
+  const Threads threads(1);
+  const Case c{16, 16, 16, {62, 213}, 5, {0, 0}};
+  const Tensors t = make_tensors(c);
+  const Results expected = plain(t, c, at::kDouble);
+  for_each_isa([&](const Kernels& kernels) {
+    const auto gradients = winograd_weight_gradient(kernels, t.x, t.output_gradient, c.kernel, c.padding);
+    EXPECT_LE(relative_error(gradients.weight, expected.weight), 1e-5) << "lanes " << kernels.num_lanes;
+    EXPECT_LE(relative_error(gradients.bias, expected.bias), 1e-5) << "lanes " << kernels.num_lanes;
+  });
+}
+
 TEST(Winograd, BiasMayBeLeftOut) {
   const Case c{2, 16, 32, {9, 11}, 5, {2, 2}};
   const Tensors t = make_tensors(c);
