@@ -21,7 +21,7 @@ CPP_LAYERS: dict[str, set[str]] = {
     "model": {"base", "simd", "kernels"},
     "score": {"base", "model"},
     "train": {"base", "model", "score"},
-    "bindings": {"base", "simd", "audio", "model", "score", "train"},
+    "bindings": {"base", "simd", "audio", "kernels", "model", "score", "train"},
 }
 
 # Headers of a library: which folders may include it, and which files besides (for their version strings).

@@ -36,6 +36,7 @@ py::dict to_dict(const LayerInfo& layer) {
   entry["output_shape"] = py::tuple(py::cast(layer.output_shape));
   entry["num_parameters"] = layer.num_parameters;
   entry["flops"] = layer.flops;
+  entry["path"] = layer.path;
   return entry;
 }
 
@@ -125,7 +126,7 @@ void bind_siamese(py::module_& module) {
             for (const LayerInfo& layer : self.layers()) layers.append(to_dict(layer));
             return layers;
           },
-          "name, kind, output_shape, num_parameters and flops of each layer, for one clip.")
+          "name, kind, output_shape, num_parameters, flops and path of each layer, for one clip.")
       .def("weights", &weights_to_dict, "Copies of all weights: name -> float32 array.")
       .def("set_weights", &set_weights_from_dict, py::arg("weights"),
            "Replaces all weights; names and shapes of weights().");

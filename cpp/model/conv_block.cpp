@@ -14,6 +14,7 @@
 #include "model/first_block.h"
 #include "model/init.h"
 #include "model/norm_pool.h"
+#include "model/winograd.h"
 
 namespace siamaudio {
 namespace {
@@ -27,6 +28,23 @@ int64_t num_windows(int64_t length, int64_t size, int64_t stride) {
 int64_t same_padding(int64_t length, int64_t kernel, int64_t stride) {
   const int64_t num_positions = (length + stride - 1) / stride;
   return std::max<int64_t>(0, (num_positions - 1) * stride + kernel - length);
+}
+
+/// Rows and columns of zeros around a map.
+struct Zeros {
+  int64_t top = 0;
+  int64_t bottom = 0;
+  int64_t left = 0;
+  int64_t right = 0;
+
+  bool are_even() const { return top == bottom && left == right; }
+};
+
+Zeros zeros_around(const ConvBlockOptions& options, int64_t height, int64_t width) {
+  if (options.padding == Padding::kValid) return {};
+  const int64_t rows = same_padding(height, options.kernel_size.height, options.stride.height);
+  const int64_t columns = same_padding(width, options.kernel_size.width, options.stride.width);
+  return {.top = rows / 2, .bottom = rows - rows / 2, .left = columns / 2, .right = columns - columns / 2};
 }
 
 MapShape convolved_shape(const ConvBlockOptions& options, const MapShape& input) {
@@ -82,29 +100,41 @@ ConvBlock::ConvBlock(const ConvBlockOptions& options, int64_t num_input_channels
 }
 
 at::Tensor ConvBlock::convolve(const at::Tensor& x, const Pass& pass, const Kernels* kernels) const {
-  const auto convolved = [&](const at::Tensor& input, const Extent& padding) {
-    return convolution(input, weight_, bias_, options_.stride, padding, pass, kernels);
-  };
-  if (options_.padding == Padding::kValid) return convolved(x, {.height = 0, .width = 0});
-
-  const int64_t rows = same_padding(x.size(2), options_.kernel_size.height, options_.stride.height);
-  const int64_t columns = same_padding(x.size(3), options_.kernel_size.width, options_.stride.width);
-  const Extent padding{.height = rows / 2, .width = columns / 2};
-  if (rows % 2 == 0 && columns % 2 == 0) return convolved(x, padding);
-  const at::Tensor padded =
-      at::constant_pad_nd(x, {padding.width, columns - padding.width, padding.height, rows - padding.height});
-  return convolved(padded.contiguous(at::MemoryFormat::ChannelsLast), {.height = 0, .width = 0});
+  const Zeros zeros = zeros_around(options_, x.size(2), x.size(3));
+  if (zeros.are_even())
+    return convolution(x, weight_, bias_, options_.stride, {.height = zeros.top, .width = zeros.left}, pass, kernels);
+  const at::Tensor padded = at::constant_pad_nd(x, {zeros.left, zeros.right, zeros.top, zeros.bottom});
+  return convolution(padded.contiguous(at::MemoryFormat::ChannelsLast), weight_, bias_, options_.stride,
+                     {.height = 0, .width = 0}, pass, kernels);
 }
 
-bool ConvBlock::has_fused_form(const Kernels& kernels) const {
+std::string ConvBlock::convolution_path(const MapShape& input, const Kernels* kernels) const {
+  if (kernels == nullptr) return "plain";
+  const Zeros zeros = zeros_around(options_, input.height, input.width);
+  MapShape padded = input;
+  if (!zeros.are_even()) {
+    padded.height += zeros.top + zeros.bottom;
+    padded.width += zeros.left + zeros.right;
+  }
+  const auto refusal = winograd_refusal(
+      *kernels, padded, options_.filters, options_.kernel_size, options_.stride,
+      zeros.are_even() ? Extent{.height = zeros.top, .width = zeros.left} : Extent{.height = 0, .width = 0});
+  return refusal ? "plain: " + *refusal : "winograd";
+}
+
+std::optional<std::string> ConvBlock::fused_refusal(const Kernels& kernels) const {
+  if (options_.activation != Activation::kRelu) return "activation other than relu";
   const bool pools_by_two = options_.pooling == Pooling::kMax && options_.pool_size == Extent{.height = 2, .width = 2};
-  return options_.activation == Activation::kRelu && (pools_by_two || options_.pooling == Pooling::kNone) &&
-         options_.filters % kernels.num_lanes == 0;
+  if (!pools_by_two && options_.pooling != Pooling::kNone)
+    return options_.pooling == Pooling::kMax ? "pools of " + to_string(options_.pool_size) : "average pooling";
+  if (options_.filters % kernels.num_lanes != 0)
+    return std::to_string(options_.filters) + " filters, no multiple of " + std::to_string(kernels.num_lanes);
+  return std::nullopt;
 }
 
 bool ConvBlock::has_first_form(const Kernels& kernels) const {
   const Extent& kernel = options_.kernel_size;
-  return has_fused_form(kernels) && options_.pooling == Pooling::kMax && weight_.size(1) == 1 &&
+  return !fused_refusal(kernels) && options_.pooling == Pooling::kMax && weight_.size(1) == 1 &&
          options_.padding == Padding::kValid && options_.stride == Extent{.height = 1, .width = 1} &&
          (kernel == Extent{.height = 3, .width = 3} || kernel == Extent{.height = 5, .width = 5});
 }
@@ -119,7 +149,7 @@ at::Tensor ConvBlock::forward_first(const at::Tensor& x, BatchNorm* input_norm, 
 
 at::Tensor ConvBlock::forward(const at::Tensor& x, const Pass& pass, const Kernels* kernels) {
   at::Tensor y = convolve(x, pass, kernels);
-  if (kernels != nullptr && has_fused_form(*kernels)) {
+  if (kernels != nullptr && !fused_refusal(*kernels)) {
     const int64_t pool_size = options_.pooling == Pooling::kMax ? 2 : 1;
     y = norm_pool(y, batch_norm_ ? &*batch_norm_ : nullptr, pool_size, options_.dropout, pass, *kernels);
     poll_both_ways(y, pass);
@@ -153,20 +183,32 @@ NamedTensors ConvBlock::buffers() const {
   return all;
 }
 
-std::vector<LayerInfo> ConvBlock::layers(const std::string& name, const MapShape& input) const {
+std::vector<LayerInfo> ConvBlock::layers(const std::string& name, const MapShape& input, const Kernels* kernels,
+                                         bool is_first) const {
+  const bool has_first = is_first && kernels != nullptr && has_first_form(*kernels);
+  std::string path = "plain";
+  if (kernels != nullptr) {
+    const auto refusal = fused_refusal(*kernels);
+    path = refusal ? "plain: " + *refusal : "fused";
+  }
   const MapShape convolved = convolved_shape(options_, input);
   const std::vector<int64_t> sides{convolved.channels, convolved.height, convolved.width};
   std::vector<LayerInfo> all{{.name = name + ".conv",
                               .kind = "conv",
                               .output_shape = sides,
                               .num_parameters = weight_.numel() + bias_.numel(),
-                              .flops = 2 * weight_.numel() * convolved.height * convolved.width}};
-  if (batch_norm_) all.push_back(batch_norm_->layer(name + ".norm", sides));
+                              .flops = 2 * weight_.numel() * convolved.height * convolved.width,
+                              .path = has_first ? "fused" : convolution_path(input, kernels)}};
+  if (batch_norm_) {
+    all.push_back(batch_norm_->layer(name + ".norm", sides));
+    all.back().path = path;
+  }
   if (options_.pooling != Pooling::kNone) {
     const MapShape pooled = output_shape(options_, input);
     all.push_back({.name = name + ".pooling",
                    .kind = options_.pooling == Pooling::kMax ? "max_pooling" : "average_pooling",
-                   .output_shape = {pooled.channels, pooled.height, pooled.width}});
+                   .output_shape = {pooled.channels, pooled.height, pooled.width},
+                   .path = path});
   }
   return all;
 }

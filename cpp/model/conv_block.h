@@ -57,7 +57,7 @@ class ConvBlock {
 
   /// x: (clips, channels, height, width), channels last in memory. With `kernels` by as many of them as serve the
   /// block, which needs float32 on a CPU and, outside training, no gradients.
-  at::Tensor forward(const at::Tensor& x, const Pass& pass, const Kernels* kernels);
+  at::Tensor forward(const at::Tensor& x, const Pass& pass, const Kernels* kernels = nullptr);
 
   /// Whether forward_first serves this block as a network's first one.
   bool has_first_form(const Kernels& kernels) const;
@@ -67,12 +67,15 @@ class ConvBlock {
 
   NamedTensors parameters() const;
   NamedTensors buffers() const;
-  std::vector<LayerInfo> layers(const std::string& name, const MapShape& input) const;
+  /// How they are computed is told for these kernels, or none; a network's first block has a form of its own.
+  std::vector<LayerInfo> layers(const std::string& name, const MapShape& input, const Kernels* kernels,
+                                bool is_first) const;
   const ConvBlockOptions& options() const { return options_; }
 
  private:
   at::Tensor convolve(const at::Tensor& x, const Pass& pass, const Kernels* kernels) const;
-  bool has_fused_form(const Kernels& kernels) const;
+  std::optional<std::string> fused_refusal(const Kernels& kernels) const;
+  std::string convolution_path(const MapShape& input, const Kernels* kernels) const;
 
   ConvBlockOptions options_;
   at::Tensor weight_;  // (filters, input channels, kernel height, kernel width)

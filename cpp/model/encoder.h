@@ -55,9 +55,11 @@ class Encoder {
   at::Tensor forward(const at::Tensor& spectrograms, const Pass& pass);
 
   int64_t embedding_size() const { return embedding_size_; }
-  NamedTensors parameters() const;        ///< what training changes
-  NamedTensors buffers() const;           ///< running statistics
-  std::vector<LayerInfo> layers() const;  ///< for an input of the constructor's shape
+  NamedTensors parameters() const;  ///< what training changes
+  NamedTensors buffers() const;     ///< running statistics
+
+  /// For an input of the constructor's shape, on a device of this type.
+  std::vector<LayerInfo> layers(at::DeviceType device) const;
 
  private:
   void check_input(at::IntArrayRef shape) const;

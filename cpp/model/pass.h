@@ -15,8 +15,8 @@ namespace siamaudio {
 struct Pass {
   bool is_training = false;
   at::Generator dropout_generator;
-  Poll poll;
-  Workspace workspace;
+  Poll poll = {};
+  Workspace workspace = {};
 };
 
 /// Calls the poll now, and again when the gradient of `activation` arrives here on the way back.

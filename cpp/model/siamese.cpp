@@ -66,7 +66,7 @@ at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
   const at::NoGradGuard no_grad;
   const int64_t num_clips = spectrograms.size(0);
   at::Tensor embeddings = at::empty({num_clips, embedding_size()}, at::kFloat);
-  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = {}};
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll};
   for (int64_t start = 0; start < num_clips; start += kEmbedBlock) {
     const int64_t size = std::min(kEmbedBlock, num_clips - start);
     const at::Tensor block = encode(spectrograms.narrow(0, start, size).to(device_), pass);
@@ -123,7 +123,7 @@ NamedTensors Siamese::weights() const {
 void Siamese::set_weights(const NamedTensors& values) { copy_values(weights(), values, "weights"); }
 
 std::vector<LayerInfo> Siamese::layers() const {
-  std::vector<LayerInfo> all = encoder_.layers();
+  std::vector<LayerInfo> all = encoder_.layers(device_.type());
   for (LayerInfo& layer : all) layer.name = "encoder." + layer.name;
   if (head_) all.push_back(head_->layer("head"));
   if (classifier_) all.push_back(classifier_->layer("classifier"));

@@ -97,19 +97,32 @@ bool convolve(const WinogradKernels& kernels, const at::Tensor& input, const Win
 
 }  // namespace
 
+std::optional<std::string> winograd_refusal(const Kernels& kernels, const MapShape& input, int64_t filters,
+                                            const Extent& kernel_size, const Extent& stride, const Extent& padding) {
+  const int64_t size = kernel_size.height;
+  if ((size != 3 && size != 5) || kernel_size.width != size) return "kernel of " + to_string(kernel_size);
+  if (stride.height != 1 || stride.width != 1) return "stride of " + to_string(stride);
+  for (const int64_t channels : {input.channels, filters})
+    if (channels % kernels.num_lanes != 0)
+      return std::to_string(channels) + " channels, no multiple of " + std::to_string(kernels.num_lanes);
+  if (padding.height >= size || padding.width >= size) return "padding of " + to_string(padding);
+  const int64_t height = input.height + 2 * padding.height - size + 1;
+  const int64_t width = input.width + 2 * padding.width - size + 1;
+  if (height < 1 || width < 1) return "no output";
+  const int64_t in_tiles = kTileSide * kTileSide * num_tiles(height) * num_tiles(width);
+  if (static_cast<double>(height * width) < kLeastShare * static_cast<double>(in_tiles))
+    return "output of " + to_string(Extent{.height = height, .width = width});
+  return std::nullopt;
+}
+
 bool winograd_serves(const Kernels& kernels, const at::Tensor& x, const at::Tensor& weight, const Extent& stride,
                      const Extent& padding) {
   const auto is_float = [](const at::Tensor& tensor) { return tensor.is_cpu() && tensor.scalar_type() == at::kFloat; };
-  if (!is_float(x) || !is_float(weight) || !x.is_contiguous(at::MemoryFormat::ChannelsLast)) return false;
-  const int64_t size = weight.size(2);
-  if ((size != 3 && size != 5) || weight.size(3) != size || stride.height != 1 || stride.width != 1) return false;
-  if (weight.size(0) % kernels.num_lanes != 0 || weight.size(1) % kernels.num_lanes != 0) return false;
-  if (padding.height >= size || padding.width >= size) return false;
-  const int64_t height = x.size(2) + 2 * padding.height - size + 1;
-  const int64_t width = x.size(3) + 2 * padding.width - size + 1;
-  if (x.size(0) < 1 || height < 1 || width < 1) return false;
-  const int64_t in_tiles = kTileSide * kTileSide * num_tiles(height) * num_tiles(width);
-  return static_cast<double>(height * width) >= kLeastShare * static_cast<double>(in_tiles);
+  if (!is_float(x) || !is_float(weight) || !x.is_contiguous(at::MemoryFormat::ChannelsLast) || x.size(0) < 1)
+    return false;
+  if (x.size(1) != weight.size(1)) return false;
+  return !winograd_refusal(kernels, {.channels = x.size(1), .height = x.size(2), .width = x.size(3)}, weight.size(0),
+                           {.height = weight.size(2), .width = weight.size(3)}, stride, padding);
 }
 
 at::Tensor winograd_convolution(const Kernels& kernels, const at::Tensor& x, const at::Tensor& weight,

@@ -7,11 +7,18 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+#include <string>
+
 #include "kernels/kernels.h"
 #include "model/map_shape.h"
 #include "model/workspace.h"
 
 namespace siamaudio {
+
+/// Why the functions below do not compute a convolution, or gain nothing by it; nothing where they serve.
+std::optional<std::string> winograd_refusal(const Kernels& kernels, const MapShape& input, int64_t filters,
+                                            const Extent& kernel_size, const Extent& stride, const Extent& padding);
 
 /// Whether the functions below compute the convolution of `x`, (clips, channels, height, width), channels last in
 /// memory, by `weight`, (filters, channels, K, K), and gain by it: K is 3 or 5, the stride 1, the padding less than K,

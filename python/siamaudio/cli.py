@@ -340,6 +340,7 @@ def info(*, json: Json = False) -> None:
         "libsoxr": audio_core.libsoxr_version(),
         "instruction set": audio_core.isa(),
         "usable sets": " ".join(audio_core.usable_isas()),
+        "network kernels": core.fused_kernels(),
         "torch's set": core.cpu_capability(),
         "cores": os.cpu_count(),
         "torch threads": core.num_threads(),

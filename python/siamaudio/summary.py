@@ -28,6 +28,9 @@ class Layer:
         Numbers that training changes.
     flops : int
         Floating-point operations for one clip, two for each multiplication by a weight.
+    path : str
+        How this machine computes it: "winograd" or "fused" by kernels of our own, "plain" by LibTorch, with the reason
+        where a kernel might have served; empty where there is one way only.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Layer:
     output_shape: tuple[int, ...]
     num_parameters: int
     flops: int
+    path: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Summary:
         return pd.DataFrame([dataclasses.asdict(layer) for layer in self.layers])
 
     def __repr__(self) -> str:
-        rows = [("layer", "kind", "output", "parameters", "MFLOP")]
+        rows = [("layer", "kind", "output", "parameters", "MFLOP", "computed")]
         rows += [
             (
                 layer.name,
@@ -79,14 +83,15 @@ class Summary:
                 " x ".join(map(str, layer.output_shape)),
                 f"{layer.num_parameters:,}",
                 f"{layer.flops / 1e6:,.1f}",
+                layer.path,
             )
             for layer in self.layers
         ]
-        rows.append(("total", "", "", f"{self.num_parameters:,}", f"{self.flops / 1e6:,.1f}"))
+        rows.append(("total", "", "", f"{self.num_parameters:,}", f"{self.flops / 1e6:,.1f}", ""))
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = [
             "  ".join(
-                cell.ljust(width) if column < 3 else cell.rjust(width)
+                cell.rjust(width) if column in (3, 4) else cell.ljust(width)
                 for column, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
             for row in rows

@@ -20,9 +20,7 @@ namespace siamaudio {
 namespace {
 
 at::Generator generator(uint64_t seed) { return make_generator(at::kCPU, seed); }
-Pass training(uint64_t seed = 0) {
-  return {.is_training = true, .dropout_generator = generator(seed), .poll = {}, .workspace = {}};
-}
+Pass training(uint64_t seed = 0) { return {.is_training = true, .dropout_generator = generator(seed), .poll = {}}; }
 
 int64_t num_values(const NamedTensors& tensors) {
   int64_t sum = 0;
@@ -623,7 +621,7 @@ TEST(Encoder, ListsItsLayers) {
                         {.channels = 2, .height = 9, .width = 10}, generator(44));
   std::vector<std::string> lines;
   int64_t num_parameters = 0;
-  for (const LayerInfo& layer : encoder.layers()) {
+  for (const LayerInfo& layer : encoder.layers(at::kCPU)) {
     std::ostringstream line;
     line << layer.name << " " << layer.kind;
     for (const int64_t side : layer.output_shape) line << " " << side;

@@ -39,7 +39,7 @@ const std::vector<Case> kCases{
 };
 
 Pass training_pass(uint64_t seed) {
-  return {.is_training = true, .dropout_generator = make_generator(at::kCPU, seed), .poll = {}, .workspace = {}};
+  return {.is_training = true, .dropout_generator = make_generator(at::kCPU, seed), .poll = {}};
 }
 
 /// All that the block is made of, with values away from their first ones.
@@ -145,7 +145,7 @@ TEST_P(FirstBlock, UsesTheRunningStatisticsOutsideTraining) {
   layers.input_norm.running_variance().fill_(2);
   layers.norm.running_mean().copy_(noise_tensor({channels}, 3));
   layers.norm.running_variance().copy_(noise_tensor({channels}, 4) + 1.5);
-  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = {}, .workspace = {}};
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = {}};
   const at::Tensor x = noise_tensor({2, 1, 14, 19}, 5);
   const auto normed = [](const at::Tensor& y, const BatchNorm& norm) {
     const auto of = [](const at::Tensor& tensor) { return tensor.detach().to(at::kDouble); };
@@ -161,7 +161,7 @@ TEST_P(FirstBlock, UsesTheRunningStatisticsOutsideTraining) {
 TEST_P(FirstBlock, PassesNanAndInfinityOnAsTheSeparateLayersDo) {
   const at::NoGradGuard no_grad;
   Layers layers(set_.num_lanes, 3);
-  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = {}, .workspace = {}};
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = {}};
   const at::Tensor x = noise_tensor({1, 1, 20, 20}, 5);
   x[0][0][3][3] = std::nanf("");
   x[0][0][10][10] = std::numeric_limits<float>::infinity();

@@ -43,11 +43,11 @@ const std::vector<Case> kCases{
 };
 
 Pass training_pass(uint64_t seed) {
-  return {.is_training = true, .dropout_generator = make_generator(at::kCPU, seed), .poll = {}, .workspace = {}};
+  return {.is_training = true, .dropout_generator = make_generator(at::kCPU, seed), .poll = {}};
 }
 
 const Pass& inference_pass() {
-  static const Pass pass{.is_training = false, .dropout_generator = {}, .poll = {}, .workspace = {}};
+  static const Pass pass{.is_training = false, .dropout_generator = {}, .poll = {}};
   return pass;
 }
 
