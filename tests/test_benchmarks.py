@@ -150,6 +150,22 @@ def test_alternate_takes_turns(harness: types.ModuleType) -> None:
     assert [len(seconds) for seconds in times] == [3, 3]
 
 
+def test_a_contender_may_have_its_own_clock(harness: types.ModuleType) -> None:
+    contender = harness.Contender("a", lambda: {"seconds": 7.0}, seconds=lambda answer: answer["seconds"])
+    assert harness.alternate([contender], rounds=2, min_seconds=0.0) == [[7.0, 7.0]]
+
+
+def test_without_a_tolerance_nothing_is_compared(harness: types.ModuleType) -> None:
+    report = harness.Report("test", rounds=2, min_seconds=0.0, settings={}, environment={})
+    contenders = [harness.Contender(name, lambda: None, comparable=lambda _: 1 / 0) for name in ("ours", "peer")]
+    report.compare(
+        contenders[0], contenders[1:], area="a", work="w", threads=1, unit=harness.Unit("s", 1.0), tolerance=None
+    )
+    (row,) = report.rows
+    assert (row.difference, row.tolerance) == (None, None)
+    assert len(row.ratios) == 2
+
+
 def test_limit_threads(harness: types.ModuleType) -> None:
     import torch
 
