@@ -188,7 +188,11 @@ std::vector<LayerInfo> Encoder::layers(at::DeviceType device) const {
   const Kernels* kernels = device == at::kCPU ? chosen_kernels() : nullptr;
   std::vector<LayerInfo> all;
   const auto add = [&](std::vector<LayerInfo> layers) { all.insert(all.end(), layers.begin(), layers.end()); };
-  if (input_norm_) all.push_back(input_norm_->layer("input_norm", {input_.channels, input_.height, input_.width}));
+  if (input_norm_) {
+    all.push_back(input_norm_->layer("input_norm", {input_.channels, input_.height, input_.width}));
+    const bool is_fused = kernels != nullptr && !blocks_.empty() && blocks_.front().has_first_form(*kernels);
+    all.back().path = is_fused ? "fused" : "plain";
+  }
   const std::vector<MapShape> shapes = map_shapes(options_.blocks, input_);
   for (size_t i = 0; i < blocks_.size(); ++i) add(blocks_[i].layers(block_name(i), shapes[i], kernels, i == 0));
   all.push_back({.name = "pooling",
