@@ -12,7 +12,7 @@ __all__ = ["front_end_presets", "preset_options"]
 _ESC50 = {"sr": 44100, "n_fft": 2048, "hop_length": 512, "n_mels": 128, "pad_mode": "reflect", "duration": 5.0}
 
 _PRESETS: dict[str, dict[str, Any]] = {
-    "modern": {"sr": 16000, "n_fft": 1024, "hop_length": 512, "n_mels": 64, "ref": "max"},
+    "modern": {"sr": 32000, "n_fft": 2048, "hop_length": 1024, "n_mels": 64, "ref": "max"},
     "honka2019": {**_ESC50, "gain": 32768.0, "log": "ln_nonzero"},
     "fedele2022_esc50": _ESC50,
     "fedele2022_audiomnist": {**_ESC50, "n_fft": 4096, "hop_length": 197, "n_mels": 224, "duration": 1.0},
@@ -70,7 +70,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
 def front_end_presets() -> tuple[str, ...]:
     """Return the names that `LogMel.preset` knows.
 
-    - ``modern``: made for the network of this name. 64 bands, 31 frames a second, decibels below each clip's loudest.
+    - ``modern``: made for the network of this name. 32 kHz, 64 bands, 31 frames a second, decibels below each clip's
+      loudest.
     - ``honka2019``: Honka, "One-shot learning with siamese networks for environmental audio". ESC-50 at 44.1 kHz, 128
       bands by 431 frames, natural logarithm of the powers that are not 0, samples counted as 16-bit integers, as its
       code has it (the thesis names only the sizes).

@@ -142,11 +142,11 @@ def _lloret2019(data: str, system: str) -> dict[str, Any]:
 def _modern() -> dict[str, Any]:
     """Siamaudio's own recipe: a classifier of the training classes whose embedding tells unseen classes apart.
 
-    Convolutions of 32 (5 x 5, stride 2), 64, 128 and 256 filters (3 x 3), padded, each with batch norm and ReLU, max
-    pooling after the first three. The embedding keeps frequency rows apart: mean over time + maximum over time of each,
-    and the maximum of each channel. Cross-entropy with label smoothing 0.1; AdamW with warm-up, cosine and a moving
-    average of the weights, which is what is kept; spectrograms shifted, stretched, masked and mixed. The input's batch
-    norm and the augmentations make it the same for any unit of the spectrograms.
+    Convolutions of 32 filters (5 x 5, every second band), 64, 128 and 256 (3 x 3), padded, each with batch norm and
+    ReLU, max pooling after the first three. The embedding keeps frequency rows apart: mean over time + maximum over
+    time of each, and the maximum of each channel. Cross-entropy with label smoothing 0.1; AdamW with warm-up, cosine
+    and a moving average of the weights, which is what is kept; spectrograms shifted, stretched, masked and mixed. The
+    input's batch norm and the augmentations make it the same for any unit of the spectrograms.
 
     Made for about 64 bands x 128 frames; any number of frames will do. ``fit(train)`` as it stands, for 40 epochs and
     without validation, as the rate falls to 0 in the last step, then ``calibrate(train)``, which is worth 2 to 4
@@ -159,7 +159,7 @@ def _modern() -> dict[str, Any]:
                 ConvBlock(
                     filters=count,
                     kernel_size=kernel,
-                    stride=2 if number == 0 else 1,
+                    stride=(2, 1) if number == 0 else 1,
                     padding="same",
                     pooling="none" if number == len(filters) - 1 else "max",
                     dropout=0.0,
