@@ -417,9 +417,21 @@ def test_ctrl_c_leaves_a_usable_network(
 ) -> None:
     train, validation, _ = synthetic_features.split_classes(8, 2, 2, seed=0)
     net = sa.SiameseNetwork(small_encoder)
-    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    ctrl_c_key = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    def press_after_two_epochs(_net: sa.SiameseNetwork, record: dict[str, float]) -> None:
+        if len(net.history_) == 2:
+            ctrl_c_key.start()
+
     with pytest.raises(KeyboardInterrupt):
-        net.fit(train, validation=validation, epochs=100_000, patience=0, progress=False)
+        net.fit(
+            train,
+            validation=validation,
+            epochs=100_000,
+            patience=0,
+            callbacks=[press_after_two_epochs],
+            progress=False,
+        )
     assert len(net.history_) > 0
     assert net.best_epoch_ == int(np.argmax(net.history_["validation_accuracy"]))
     result = sa.evaluate_oneshot(net, validation, ways=2)
