@@ -2,21 +2,19 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
-#include "kernels/counter_random.h"
 #include "kernels/first_block.h"
-#include "kernels/norm_pool.h"
+#include "kernels/pool_lanes.h"
 #include "simd/lanes.h"
 
 namespace siamaudio {
 
 template <int W>
-struct FirstBlockLanes {
+struct FirstBlockLanes : private PoolLanes<W> {
   using Number = Lane<W>;
   // NOLINTBEGIN(readability-redundant-typename): clang before 16 wants it
   using Integers = typename Vectors<W>::Integers;
-  using Bytes = typename Vectors<W>::Bytes;
+  using Dropout = typename PoolLanes<W>::Dropout;
   // NOLINTEND(readability-redundant-typename)
 
   static constexpr FirstBlockKernels kernels() {
@@ -24,10 +22,14 @@ struct FirstBlockLanes {
   }
 
  private:
+  using PoolLanes<W>::add_to;
+  using PoolLanes<W>::choose;
+  using PoolLanes<W>::load_bytes;
+  using PoolLanes<W>::select;
+  using PoolLanes<W>::store_bytes;
+
   // Accumulators stay in registers: 32 of them for 16 lanes, else 16.
   static constexpr bool kHasManyRegisters = W == 16;
-
-  static Number select(Integers is_chosen, Number a, Number b) { return is_chosen ? a.v : b.v; }
 
   static double total(Number sum) {
     double all = 0;
@@ -108,9 +110,7 @@ struct FirstBlockLanes {
     const float* shift;
     float* out;
     uint8_t* chosen;
-    CounterRandom<W> random;
-    int32_t threshold;
-    float factor;
+    Dropout dropout;
   };
 
   /// P pools from pool `x` on and V times W channels from c on: 2 x 2 P positions times V registers of sums.
@@ -150,31 +150,14 @@ struct FirstBlockLanes {
                (x + p) * map.channels + c + v * W);
   }
 
-  static void choose(int position, Number value, Number& largest, Integers& chosen) {
-    const Integers is_larger = (value.v > largest.v) | (value.v != value.v);
-    largest = select(is_larger, value, largest);
-    chosen = is_larger ? Integers{} + position : chosen;
-  }
-
   /// Maximum, ReLU and dropout of one pool; `place` counts from the row's start.
   static void finish(const Row& row, Number largest, Number second, Number third, Number fourth, int64_t place) {
     Integers chosen{};
     choose(1, second, largest, chosen);
     choose(2, third, largest, chosen);
     choose(3, fourth, largest, chosen);
-    const Integers is_zero = largest.v <= 0.0F;
-    Number out = select(is_zero, Number(0), largest);
-    if (row.chosen != nullptr) {
-      Integers is_dead = is_zero;
-      if (row.threshold > 0) {
-        const Integers is_dropped = row.random.bits(place) < row.threshold;
-        is_dead |= is_dropped;
-        out *= select(is_dropped, Number(0), Number(row.factor));
-      }
-      const Bytes bytes = __builtin_convertvector(is_dead ? Integers{} + kNoneChosen : chosen, Bytes);
-      std::memcpy(row.chosen + place, &bytes, sizeof(bytes));
-    }
-    out.store(row.out + place);
+    row.dropout.apply(largest, place, chosen).store(row.out + place);
+    if (row.chosen != nullptr) store_bytes(chosen, row.chosen + place);
   }
 
   template <int K, int P, int V>
@@ -197,9 +180,7 @@ struct FirstBlockLanes {
                     .shift = block.shift,
                     .out = block.out + index * row_size,
                     .chosen = block.chosen == nullptr ? nullptr : block.chosen + index * row_size,
-                    .random = CounterRandom<W>(block.dropout_seed, index),
-                    .threshold = static_cast<int32_t>(block.dropout * 2147483648.0),
-                    .factor = static_cast<float>(1 / (1 - block.dropout))};
+                    .dropout = Dropout(block.dropout, block.dropout_seed, index)};
       int64_t c = 0;
       for (; c + kRegisters * W <= map.channels; c += kRegisters * W) pools_of_row<K, 3, kRegisters>(map, row, c);
       for (; c < map.channels; c += W) pools_of_row<K, 3, 1>(map, row, c);
@@ -220,9 +201,7 @@ struct FirstBlockLanes {
     for (int64_t x = 0; x < map.pooled_width(); ++x) {
       const int64_t place = x * map.channels + c;
       const Number value = Number::load(gradient + place);
-      Bytes bytes;
-      std::memcpy(&bytes, chosen + place, sizeof(bytes));
-      const Integers position = __builtin_convertvector(bytes, Integers);
+      const Integers position = load_bytes(chosen + place);
       Number at[4];
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) at[i] = select(position == i, value, Number(0));
@@ -244,16 +223,10 @@ struct FirstBlockLanes {
     Number sum(0);
     for (int64_t x = 0; x < map.pooled_width(); ++x) {
       const int64_t place = x * map.channels + c;
-      Bytes bytes;
-      std::memcpy(&bytes, chosen + place, sizeof(bytes));
-      const Integers position = __builtin_convertvector(bytes, Integers);
+      const Integers position = load_bytes(chosen + place);
       sum += select(position == kNoneChosen, Number(0), Number::load(gradient + place));
     }
     add_to(sum, sums + c);
-  }
-
-  static void add_to(Number sum, double* totals) {
-    for (int i = 0; i < W; ++i) totals[i] += static_cast<double>(sum.v[i]);
   }
 
   template <int K>

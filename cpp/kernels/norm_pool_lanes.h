@@ -2,20 +2,19 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
-#include "kernels/counter_random.h"
 #include "kernels/norm_pool.h"
+#include "kernels/pool_lanes.h"
 #include "simd/lanes.h"
 
 namespace siamaudio {
 
 template <int W>
-struct NormPoolLanes {
+struct NormPoolLanes : private PoolLanes<W> {
   using Number = Lane<W>;
   // NOLINTBEGIN(readability-redundant-typename): clang before 16 wants it
   using Integers = typename Vectors<W>::Integers;
-  using Bytes = typename Vectors<W>::Bytes;
+  using Dropout = typename PoolLanes<W>::Dropout;
   // NOLINTEND(readability-redundant-typename)
 
   static constexpr NormPoolKernels kernels() {
@@ -23,25 +22,14 @@ struct NormPoolLanes {
   }
 
  private:
+  using PoolLanes<W>::add_to;
+  using PoolLanes<W>::choose;
+  using PoolLanes<W>::load_bytes;
+  using PoolLanes<W>::select;
+  using PoolLanes<W>::store_bytes;
+
   // Floats are summed over so many pixels before the sum goes on in double.
   static constexpr int64_t kBlock = 128;
-
-  static Number select(Integers is_chosen, Number a, Number b) { return is_chosen ? a.v : b.v; }
-
-  static Integers load_bytes(const uint8_t* bytes) {
-    Bytes loaded;
-    std::memcpy(&loaded, bytes, sizeof(loaded));
-    return __builtin_convertvector(loaded, Integers);
-  }
-
-  static void store_bytes(Integers values, uint8_t* bytes) {
-    const Bytes narrow = __builtin_convertvector(values, Bytes);
-    std::memcpy(bytes, &narrow, sizeof(narrow));
-  }
-
-  static void add_to(Number sum, double* totals) {
-    for (int i = 0; i < W; ++i) totals[i] += static_cast<double>(sum.v[i]);
-  }
 
   static void sum_moments(const float* y, int64_t channels, const float* origin, int64_t begin, int64_t end,
                           double* sums) {
@@ -62,25 +50,15 @@ struct NormPoolLanes {
     }
   }
 
-  /// The larger of the chosen and the next value; a NaN stays, and the last one is chosen, as ATen's max_pool2d does.
-  static void choose(int position, Number value, Number y, Number& largest, Number& y_there, Integers& chosen) {
-    const Integers is_larger = (value.v > largest.v) | (value.v != value.v);
-    largest = select(is_larger, value, largest);
-    y_there = select(is_larger, y, y_there);
-    chosen = is_larger ? Integers{} + position : chosen;
-  }
-
   template <int Size, bool IsTraining>
   static void forward_rows(const PoolForward& pool, int64_t begin, int64_t end) {
     const int64_t channels = pool.map.channels;
     const int64_t width = pool.map.width;
     const int64_t pooled_width = pool.map.pooled_width();
     const int64_t pooled_height = pool.map.pooled_height();
-    const auto threshold = static_cast<int32_t>(pool.dropout * 2147483648.0);  // of 31 bits
-    const auto factor = static_cast<float>(1 / (1 - pool.dropout));
     for (int64_t row = begin; row < end; ++row) {
       const float* y = pool.y + (row / pooled_height * pool.map.height + row % pooled_height * Size) * width * channels;
-      const CounterRandom<W> random(pool.dropout_seed, row);
+      const Dropout dropout(pool.dropout, pool.dropout_seed, row);
       for (int64_t x = 0; x < pooled_width; ++x) {
         for (int64_t c = 0; c < channels; c += W) {
           const Number scale = Number::load(pool.scale + c);
@@ -91,23 +69,16 @@ struct NormPoolLanes {
           Integers chosen{};
           for (int position = 1; position < Size * Size; ++position) {
             const Number next = Number::load(at + (position / Size * width + position % Size) * channels);
-            choose(position, next * scale + shift, next, largest, y_there, chosen);
+            const Integers is_larger = choose(position, next * scale + shift, largest, chosen);
+            y_there = select(is_larger, next, y_there);
           }
-          const Integers is_zero = largest.v <= 0.0F;
-          Number out = select(is_zero, Number(0), largest);
+          const Number out = dropout.apply(largest, x * channels + c, chosen);
           const int64_t place = (row * pooled_width + x) * channels + c;
+          out.store(pool.out + place);
           if constexpr (IsTraining) {
-            Integers is_dead = is_zero;
-            if (threshold > 0) {
-              const Integers is_dropped = random.bits(x * channels + c) < threshold;
-              is_dead |= is_dropped;
-              // Not a plain zero: a NaN times zero is one.
-              out *= select(is_dropped, Number(0), Number(factor));
-            }
-            store_bytes(is_dead ? Integers{} + kNoneChosen : chosen, pool.chosen + place);
+            store_bytes(chosen, pool.chosen + place);
             if constexpr (Size > 1) y_there.store(pool.chosen_y + place);
           }
-          out.store(pool.out + place);
         }
       }
     }

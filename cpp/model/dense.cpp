@@ -16,7 +16,7 @@ Dense::Dense(const DenseOptions& options, int64_t num_inputs, const at::Generato
 }
 
 at::Tensor Dense::forward(const at::Tensor& x, const Pass& pass) {
-  at::Tensor y = linear_.forward(x);
+  at::Tensor y = linear_.forward(x, pass);
   if (norm_) y = norm_->forward(y, pass);
   return dropout(activate(y, options_.activation), options_.dropout, pass);
 }

@@ -6,6 +6,7 @@
 
 #include "model/layer_info.h"
 #include "model/named_tensors.h"
+#include "model/pass.h"
 
 namespace siamaudio {
 
@@ -16,6 +17,10 @@ class Linear {
 
   /// x: (..., inputs) -> (..., units).
   at::Tensor forward(const at::Tensor& x) const;
+
+  /// The same for x (clips, inputs), the memory of the weight's gradient, which may be the largest one of a training
+  /// step, taken from the pass's workspace.
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) const;
 
   NamedTensors parameters() const { return {{"weight", weight_}, {"bias", bias_}}; }
   LayerInfo layer(const std::string& name) const;
