@@ -13,8 +13,8 @@ struct LayerInfo {
   std::vector<int64_t> output_shape;  ///< for one clip: (channels, height, width) or (units,)
   int64_t num_parameters = 0;         ///< numbers that training changes
   int64_t flops = 0;                  ///< for one clip: 2 for each multiply-add of weights with values, else 0
-  std::string path = {};              ///< how it is computed: "fused", "winograd", or "plain" and why; empty where
-                                      ///< there is one way only
+  /// How it is computed: "fused", "winograd", or "plain" and why; empty where there is one way only.
+  std::string path = {};  // NOLINT(readability-redundant-member-init): GCC warns where an initialiser leaves it out
 };
 
 }  // namespace siamaudio

@@ -15,8 +15,10 @@ namespace siamaudio {
 struct Pass {
   bool is_training = false;
   at::Generator dropout_generator;
+  // NOLINTBEGIN(readability-redundant-member-init): GCC warns where a designated initialiser leaves them out
   Poll poll = {};
   Workspace workspace = {};
+  // NOLINTEND(readability-redundant-member-init)
 };
 
 /// Calls the poll now, and again when the gradient of `activation` arrives here on the way back.
