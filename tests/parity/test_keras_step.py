@@ -19,6 +19,8 @@ from siamaudio.fitting import sampler_for
 # What float32 sums in another order come to; the steps of the learning rates are 10 to 60 times as long.
 TOLERANCE = 1e-4
 NOISE = 1e-6  # of a gradient
+# Two positions of a pool may be so nearly equal that rounding decides which is the largest, and with it a few gradients.
+MOST_UNDECIDED = 1e-4  # share of the weights
 
 SHAPES = {
     "modern": (1, 64, 96),
@@ -128,7 +130,8 @@ def test_the_same_step(cases: dict[Any, Case], preset: str, pairing: Any) -> Non
             continue
         # Where the gradient is rounding noise, as for a bias before batch norm, so is Adam's step.
         told_apart = np.abs(case.after[f"gradient of {name}"]) > NOISE
-        np.testing.assert_allclose(array[told_apart], case.after[name][told_apart], atol=TOLERANCE, err_msg=name)
+        differs = np.abs(array[told_apart] - case.after[name][told_apart]) > TOLERANCE
+        assert np.count_nonzero(differs) <= MOST_UNDECIDED * differs.size, name
         assert np.abs(array - case.after[name]).max() < 2 * case.net.optimizer.lr
         moved += np.count_nonzero(np.abs(array - before[name])[told_apart] > 5 * TOLERANCE)
     assert moved > 1000
