@@ -19,7 +19,7 @@ from siamaudio.fitting import sampler_for
 # What float32 sums in another order come to; the steps of the learning rates are 10 to 60 times as long.
 TOLERANCE = 1e-4
 NOISE = 1e-6  # of a gradient
-# Two positions of a pool may be so nearly equal that rounding decides which is the largest, and with it a few gradients.
+# Two positions of a pool may be so nearly equal that rounding decides between them, and with it a few gradients.
 MOST_UNDECIDED = 1e-4  # share of the weights
 
 SHAPES = {
