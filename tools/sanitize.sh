@@ -7,9 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 check() { # folder, sanitizers, tests
-  cmake -S . -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSIAMAUDIO_AUDIO=OFF -DSIAMAUDIO_TESTS=ON \
+  cmake -S . -B "$1" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DSIAMAUDIO_AUDIO=OFF -DSIAMAUDIO_TESTS=ON \
     -Dpybind11_DIR="$(python -m pybind11 --cmakedir)" -DPython_EXECUTABLE="$(command -v python)" \
-    -DCMAKE_CXX_FLAGS="-fsanitize=$2 -fno-sanitize-recover=all -fno-omit-frame-pointer" >"$1.log"
+    -DCMAKE_CXX_FLAGS="-fsanitize=$2 -fno-sanitize-recover=all -fno-omit-frame-pointer -O1" >"$1.log"
   # shellcheck disable=SC2086
   ninja -C "$1" $3
   for test in $3; do "$1/cpp/tests/$test"; done

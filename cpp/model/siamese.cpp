@@ -13,7 +13,7 @@
 namespace siamaudio {
 namespace {
 
-constexpr int64_t kEmbedBlock = 16;                    // clips; bounds the memory of the activations
+constexpr int64_t kEmbedBlock = 8;  // clips; bounds the memory of the activations, fresh pages of which take time
 constexpr int64_t kSimilarityBlockValues = 4'194'304;  // elements of one block of differences
 
 }  // namespace
