@@ -20,7 +20,11 @@ std::optional<std::string> amount_in(std::string_view message) {
   if (const size_t number_end = message.find_first_not_of("0123456789");
       message.substr(number_end).starts_with(" bytes")) {
     char text[32];
-    std::snprintf(text, sizeof text, "%.2f GiB", std::stod(std::string(message.substr(0, number_end))) / (1 << 30));
+    const double mebibytes = std::stod(std::string(message.substr(0, number_end))) / (1 << 20);
+    if (mebibytes < 1024)
+      std::snprintf(text, sizeof text, "%.2f MiB", mebibytes);
+    else
+      std::snprintf(text, sizeof text, "%.2f GiB", mebibytes / 1024);
     return text;
   }
   const size_t unit = message.find("iB");
