@@ -66,7 +66,7 @@ at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
   const at::NoGradGuard no_grad;
   const int64_t num_clips = spectrograms.size(0);
   at::Tensor embeddings = at::empty({num_clips, embedding_size()}, at::kFloat);
-  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll};
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
   for (int64_t start = 0; start < num_clips; start += kEmbedBlock) {
     const int64_t size = std::min(kEmbedBlock, num_clips - start);
     const at::Tensor block = encode(spectrograms.narrow(0, start, size).to(device_), pass);

@@ -13,6 +13,7 @@
 #include "model/layer_info.h"
 #include "model/linear.h"
 #include "model/named_tensors.h"
+#include "model/workspace.h"
 
 namespace siamaudio {
 
@@ -101,6 +102,7 @@ class Siamese {
   std::optional<Classifier> classifier_;
   std::optional<Calibration> calibration_;
   at::Device device_{at::kCPU};
+  Workspace embed_workspace_;  // kept from call to call
 };
 
 }  // namespace siamaudio

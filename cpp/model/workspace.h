@@ -1,4 +1,4 @@
-// Memory for the large arrays of a training step, used again in the next step.
+// Memory for the large arrays of a training step or of a block of embeddings, used again in the next.
 //
 // The system gives large blocks back to itself and hands them out again page by page, each page cleared: touching fresh
 // memory takes several times as long as touching used memory.
