@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.base import clone
 
@@ -317,14 +318,16 @@ def test_calibration_whitens_the_embeddings(
     raw = net.embed(train)
     net.calibrate(train, shrinkage=0.5)
 
-    unit = raw.astype(np.float64) / np.linalg.norm(raw, axis=1, keepdims=True)
+    def unit_vectors(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        roots = np.sign(embeddings) * np.sqrt(np.abs(embeddings.astype(np.float64)))
+        return roots / np.linalg.norm(roots, axis=1, keepdims=True)
+
+    unit = unit_vectors(raw)
     within = unit - np.array([unit[train.labels == label].mean(axis=0) for label in train.labels])
     covariance = within.T @ within / len(unit)
     shrunk = 0.5 * covariance + 0.5 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     values, vectors = np.linalg.eigh(shrunk)
-    expected = (plain / np.linalg.norm(plain, axis=1, keepdims=True) - unit.mean(axis=0)) @ (
-        vectors / np.sqrt(values) @ vectors.T
-    )
+    expected = (unit_vectors(plain) - unit.mean(axis=0)) @ (vectors / np.sqrt(values) @ vectors.T)
     embeddings = net.embed(unseen)
     np.testing.assert_allclose(embeddings, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     cosine = embeddings @ embeddings.T / np.outer(*2 * [np.linalg.norm(embeddings, axis=1)])
@@ -337,6 +340,8 @@ def test_calibration_whitens_the_embeddings(
         net.calibrate(train[np.unique(train.labels, return_index=True)[1]])
     with pytest.raises(sa.ParameterError, match="shrinkage"):
         net.calibrate(train, shrinkage=0.0)
+    with pytest.raises(sa.ParameterError, match="power"):
+        net.calibrate(train, power=1.5)
 
 
 def test_any_number_of_frames_where_time_is_pooled(synthetic_features: sa.Features) -> None:

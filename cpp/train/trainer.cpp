@@ -251,8 +251,9 @@ class Trainer {
     for (const auto& [name, tensor] : network_.weights())
       if (!at::isfinite(tensor).all().item<bool>()) throw diverged("weights are", progress_.epoch);
     if (objective_.has_memory())
-      objective_.update_memory(network_.embed(train_.spectrograms, listener_.poll).to(device_), labels_,
-                               progress_.epoch, options_.epochs);
+      objective_.update_memory(
+          network_.embed(train_.spectrograms, listener_.poll).narrow(1, 0, network_.trained_size()).to(device_),
+          labels_, progress_.epoch, options_.epochs);
 
     const bool is_last = progress_.epoch + 1 == options_.epochs;
     const bool validates = validation_ && (is_last || (progress_.epoch + 1) % options_.validation_freq == 0);

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["ConvBlock", "ConvEncoder", "Dense", "native_encoder"]
 
 Activation = Literal["linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh"]
-MapPooling = Literal["flatten", "global_average", "global_max", "global_average_max", "frequency", "frequency_global"]
+MapPooling = Literal["flatten", "global_average", "global_max", "global_average_max", "frequency", "frequency_levels"]
 
 
 def _pair(name: str, value: Any) -> tuple[int, int]:
@@ -125,7 +125,9 @@ class ConvEncoder:
         - "global_average", "global_max": mean or maximum of each channel.
         - "global_average_max": both of these, one after the other.
         - "frequency": mean over time + maximum over time of each channel and band.
-        - "frequency_global": "frequency" and "global_max", each brought to length 4, one after the other.
+        - "frequency_levels": "frequency" and "global_max" and, in embeddings but not in training, "frequency" of the
+          block before the last; each brought to length 4, one after the other. No loss sees that last part: shaped for
+          the training classes it would say less about others. Without dense layers and `l2_normalize` only.
     dense : tuple of Dense
         The last one's output is the embedding; if there is none, the pooled map is.
     l2_normalize : bool

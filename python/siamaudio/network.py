@@ -432,17 +432,21 @@ class SiameseNetwork:
             self.best_epoch_ = _best_epoch(records) if finished is None else finished
         return self
 
-    def calibrate(self, features: Features, *, shrinkage: float = 0.7, num_threads: int | None = None) -> Self:
+    def calibrate(
+        self, features: Features, *, power: float = 0.5, shrinkage: float = 0.8, num_threads: int | None = None
+    ) -> Self:
         """Centre and whiten the embeddings, so that their cosine tells classes apart better.
 
-        From then on `embed` gives (z / |z| - mean) S'^(-1/2) of the encoder's z, with the mean and the within-class
-        covariance S of these clips, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, and `similarity` is the cosine,
-        whatever the head. Nothing else is learned.
+        From then on `embed` gives (p / |p| - mean) S'^(-1/2) with p = sign(z) |z|^power of the encoder's z, the mean
+        and the within-class covariance S of these clips' p / |p|, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I,
+        and `similarity` is the cosine, whatever the head. Nothing else is learned.
 
         Parameters
         ----------
         features : Features
             Clips of the training classes: of unseen ones it would no longer be one-shot recognition.
+        power : float in (0, 1]
+            Of the embeddings' values: below 1, a few large ones count for less; 1: as they are.
         shrinkage : float in (0, 1]
             Share of a covariance that is the same in all directions.
         num_threads : int > 0 or None
@@ -451,7 +455,7 @@ class SiameseNetwork:
         Raises
         ------
         ParameterError
-            The shrinkage is out of its range, or the features are not those of the network.
+            Power or shrinkage is out of its range, or the features are not those of the network.
         DatasetError
             No class has two clips.
         TrainingError
@@ -462,8 +466,8 @@ class SiameseNetwork:
         embeddings = self.embed(features, num_threads=num_threads)
         if len(features) == 0 or np.bincount(features.labels).max() < 2:
             raise DatasetError("calibration needs classes with two or more clips")
-        mean, matrix = core.fit_calibration(embeddings, features.labels, shrinkage=shrinkage)
-        native.set_calibration(mean=mean, matrix=matrix)
+        fitted = core.fit_calibration(embeddings, features.labels, power=power, shrinkage=shrinkage)
+        native.set_calibration(**dict(zip(("power", "mean", "matrix"), fitted, strict=True)))
         return self
 
     # ---- Use
@@ -670,7 +674,9 @@ class SiameseNetwork:
             net = cls(**_options_from_dict(manifest["network"]))
             net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
             if manifest["calibrated"]:
-                net._native.set_calibration(mean=weights["calibration.mean"], matrix=weights["calibration.matrix"])
+                net._native.set_calibration(
+                    **{name: weights[f"calibration.{name}"] for name in ("power", "mean", "matrix")}
+                )
             net._native.set_weights(weights)
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
             net.train_classes_ = tuple(manifest["train_classes"])

@@ -166,7 +166,7 @@ def _modern() -> dict[str, Any]:
                 )
                 for number, (count, kernel) in enumerate(filters)
             ),
-            pooling="frequency_global",
+            pooling="frequency_levels",
             dense=(),
         ),
         "distance": "cosine",
