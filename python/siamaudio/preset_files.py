@@ -12,7 +12,7 @@ from siamaudio import network_options
 from siamaudio.errors import ParameterError
 from siamaudio.files import replace_file
 
-__all__ = ["is_preset_file", "read_preset", "write_preset"]
+__all__ = ["check_preset_path", "is_preset_file", "read_preset", "write_preset"]
 
 _KIND = "siamaudio preset"
 _SUFFIX = ".json"
@@ -21,6 +21,12 @@ _SUFFIX = ".json"
 def is_preset_file(name: str | os.PathLike[str]) -> bool:
     """Whether this is the path of a preset file, and no name of a preset."""
     return os.fspath(name).endswith(_SUFFIX)
+
+
+def check_preset_path(path: str | os.PathLike[str]) -> None:
+    """Raise a ParameterError for a path that could not be told from a name of a preset."""
+    if not is_preset_file(path):
+        raise ParameterError("path", os.fspath(path), f"a file *{_SUFFIX}, which is no name of a preset")
 
 
 def write_preset(
@@ -42,8 +48,7 @@ def write_preset(
     ParameterError
         The file has another suffix.
     """
-    if not is_preset_file(path):
-        raise ParameterError("path", os.fspath(path), f"a file *{_SUFFIX}, as `preset` tells files from names")
+    check_preset_path(path)
     content = {"kind": _KIND, "network": network_options.to_dict(arguments), "origin": dict(origin or {})}
     replace_file(Path(path), (json.dumps(content, indent=2) + "\n").encode())
 

@@ -87,7 +87,7 @@ class TuningResult:
     storage : str
         Where it is, without password.
     study : optuna.Study
-        The study itself, for Optuna's other analyses.
+        These trials as a study in memory, for Optuna's other analyses.
     """
 
     best: TrialRecord

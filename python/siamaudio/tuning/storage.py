@@ -47,6 +47,10 @@ class Claims(Protocol):
         """Set to failed those of some running trials whose process is no more."""
         ...
 
+    def close(self) -> None:
+        """Let go of the storage."""
+        ...
+
 
 def is_database(storage: str | os.PathLike[str]) -> bool:
     """Whether a storage is named by a URL, and is no file."""
@@ -189,6 +193,9 @@ class _FileClaims:
                     self._storage.set_trial_state_values(trial_id, optuna.trial.TrialState.FAIL)
                 lock.release()
 
+    def close(self) -> None:
+        pass  # nothing is open between two accesses to a journal
+
     def _lock(self, trial_id: int) -> FileLock:
         return FileLock(self._journal.with_name(f".{self._journal.name}.trial-{trial_id}.lock"))
 
@@ -207,12 +214,12 @@ def _url(text: str) -> sqlalchemy.URL:
         url = sqlalchemy.make_url(text)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # which would show the password
         raise ParameterError("storage", f"a URL of {scheme} that cannot be read", accepted) from None
-    return url.set(drivername=_DRIVER)
+    return url
 
 
 @contextlib.contextmanager
 def _opened_database(text: str, takeover_seconds: int) -> Iterator[tuple[optuna.storages.BaseStorage, Claims]]:
-    url = _url(text)
+    url = _url(text).set(drivername=_DRIVER)
     import optuna
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
@@ -272,6 +279,10 @@ class _Heartbeats:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna.storages.fail_stale_trials(study)
+
+    def close(self) -> None:
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
     def _beat(self, trial_id: int) -> None:
         interval = self._storage.get_heartbeat_interval()

@@ -196,8 +196,9 @@ def tune(
         "pruner": pruner if isinstance(pruner, str) else type(pruner).__name__,
     }
     study_name = _name_of(chosen) if study is None else study
-    with _quiet(optuna), _storage_errors(optuna, storage):
+    with _quiet(optuna), _storage_errors(optuna, storage), contextlib.ExitStack() as stack:
         with opened_storage(storage, takeover_seconds=takeover_seconds) as (opened, claims):
+            stack.callback(claims.close)
             found = optuna.create_study(
                 storage=opened,
                 study_name=study_name,
@@ -207,26 +208,28 @@ def tune(
                 sampler=_sampler(optuna, sampler, 0),
             )
             _check_same(found, description, shown_storage(storage))
-        with tqdm(total=trials, desc="tuning", unit="trial", disable=not progress) as bar:
-            work(
-                found,
-                opened,
-                claims,
-                runner.run,
-                num_trials=trials,
-                prepare=runner.prepare,
-                on_progress=lambda study: _show(bar, study),
-            )
-        records = tuple(_record(trial, seed) for trial in finished_trials(found))
+        bar = stack.enter_context(tqdm(total=trials, desc="tuning", unit="trial", disable=not progress))
+        work(
+            found,
+            opened,
+            claims,
+            runner.run,
+            num_trials=trials,
+            prepare=runner.prepare,
+            on_progress=lambda study: _show(bar, study),
+        )
+        finished = finished_trials(found)
+        kept = optuna.create_study(study_name=study_name, direction="maximize")
+        kept.add_trials(finished)
     ways = min(5, len(validation.class_names))
     judged = f"{_name_of(objective)} of the trained network" if objective is not None else "best epoch's accuracy"
     return TuningResult.of(
-        records,
+        tuple(_record(trial, seed) for trial in finished),
         protocol=f"{judged}; exact {ways}-way one-shot over all tasks of {len(validation.class_names)} validation "
         f"classes after each epoch of at most {epochs}",
         study_name=study_name,
         storage=shown_storage(storage),
-        study=found,
+        study=kept,
     )
 
 
