@@ -7,6 +7,7 @@ from typing import Any
 
 from siamaudio import augment, losses, optimizers, samplers
 from siamaudio.encoders import ConvEncoder
+from siamaudio.errors import ParameterError
 
 __all__ = ["REGISTRIES", "from_dict", "listed_losses", "to_dict"]
 
@@ -17,6 +18,8 @@ REGISTRIES = {
     "augment": augment.registry,
 }
 """By the name of the constructor's argument, what its option may be."""
+
+_WORDS = {"distance": ("squared", "absolute", "product", "euclidean", "cosine"), "head": ("dense", None)}
 
 
 def listed_losses(loss: losses.Loss | str | Sequence[losses.Loss | str]) -> tuple[losses.Loss, ...]:
@@ -59,6 +62,9 @@ def from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
     ParameterError
         An option, or the type of a value, is unknown.
     """
+    for name, accepted in _WORDS.items():
+        if described[name] not in accepted:
+            raise ParameterError(name, described[name], ", ".join(map(str, accepted)))
     loss = tuple(losses.registry.from_dict(each) for each in described["loss"])
     return {
         "encoder": ConvEncoder.from_dict(described["encoder"]),

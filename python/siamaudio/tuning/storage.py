@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import threading
 import warnings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import optuna
     import sqlalchemy
 
-__all__ = ["Claims", "is_database", "opened_storage", "shown_storage"]
+__all__ = ["Claims", "is_database", "one_line", "opened_storage", "shown_storage"]
 
 _SCHEMES = ("postgresql", "postgres")
 _DRIVER = "postgresql+psycopg"
@@ -61,6 +62,11 @@ def shown_storage(storage: str | os.PathLike[str]) -> str:
     """Return a storage's name without the password that it may hold."""
     name = os.fspath(storage)
     return _url(name).render_as_string(hide_password=True) if is_database(name) else name
+
+
+def one_line(error: object) -> str:
+    """Return what a database complains about, in one line."""
+    return " ".join(str(error).split())
 
 
 @contextlib.contextmanager
@@ -119,13 +125,16 @@ def _opened_journal(path: Path) -> Iterator[tuple[optuna.storages.BaseStorage, C
 
 
 def _check_journal(path: Path) -> None:
-    """Let no other file be written to, nor be cut where its last line has no end."""
+    """Let no other file be written to, nor be cut where its last line has no end; and no damage be written after."""
     if not path.exists():
         return
     with path.open("rb") as file:
-        start = file.read(len(_FIRST_BYTES))
-    if not _FIRST_BYTES.startswith(start):
-        raise TuningError(f"{path}: no journal of a study, but another file")
+        for number, line in enumerate(file, start=1):
+            is_whole = line.endswith(b"\n")
+            if not (line.startswith(_FIRST_BYTES) if is_whole else _FIRST_BYTES.startswith(line[: len(_FIRST_BYTES)])):
+                raise TuningError(f"{path}: no journal of a study, or a damaged one (line {number})")
+            if is_whole:
+                json.loads(line)
 
 
 class _JournalLock:
@@ -243,7 +252,7 @@ def _opened_database(text: str, takeover_seconds: int) -> Iterator[tuple[optuna.
                     grace_period=takeover_seconds,
                 )
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).strip()
+            reason = one_line(getattr(error, "orig", None) or error)
             raise TuningError(f"{shown_storage(text)}: no such database, or out of reach: {reason}") from error
         except RuntimeError as error:  # tables of another version of Optuna
             raise TuningError(f"{shown_storage(text)}: {error}") from error

@@ -20,8 +20,8 @@ from siamaudio.network import SiameseNetwork
 from siamaudio.optional import require
 from siamaudio.tuning.results import TrialRecord, TuningResult
 from siamaudio.tuning.spaces import PublishedSpace, SearchSpace, Space, search_space
-from siamaudio.tuning.storage import opened_storage, shown_storage
-from siamaudio.tuning.workers import REASON, finished_trials, root_of, seeds_of, work
+from siamaudio.tuning.storage import one_line, opened_storage, shown_storage
+from siamaudio.tuning.workers import CHOSEN, REASON, finished_trials, index_of, seeds_of, work
 
 if TYPE_CHECKING:
     import optuna
@@ -31,7 +31,6 @@ __all__ = ["tune"]
 
 Objective = Callable[[SiameseNetwork], float]
 
-_NETWORK = "network"  # attribute of a trial
 _DESCRIPTION = "siamaudio"  # attribute of a study
 _EPOCHS = 40  # as of `SiameseNetwork.fit`
 
@@ -259,13 +258,13 @@ class _Runner:
         self._seed = seed
         self._sampler = sampler
 
-    def prepare(self, study: optuna.Study, root: int) -> None:
+    def prepare(self, study: optuna.Study, index: int) -> None:
         """Give the trial a sampler of its own, so that it does not matter what this process has run before."""
         import optuna
 
-        study.sampler = _sampler(optuna, self._sampler, seeds_of(self._seed, root)[1])
+        study.sampler = _sampler(optuna, self._sampler, seeds_of(self._seed, index)[1])
 
-    def run(self, trial: optuna.Trial, root: int) -> float:
+    def run(self, trial: optuna.Trial, index: int) -> float:
         """Return the value of a trial."""
         import optuna
 
@@ -274,7 +273,7 @@ class _Runner:
             raise TuningError(f"the search space made {type(net).__name__!r}, where a SiameseNetwork is needed")
         sampler = fitting.sampler_for(samplers.registry.parse(net.sampler), self._pairing, self._batch_size)
         net.set_params(sampler=sampler)
-        trial.set_user_attr(_NETWORK, network_options.to_dict(net.get_params(deep=False)))
+        trial.set_user_attr(CHOSEN, network_options.to_dict(net.get_params(deep=False)))
         channels, bands, frames = (1, *self._features.shape[1:])[-3:]
         try:
             net.encoder.embedding_size((channels, bands, frames))
@@ -297,7 +296,7 @@ class _Runner:
             net.fit(
                 self._features,
                 validation=self._validation,
-                seed=seeds_of(self._seed, root)[0],
+                seed=seeds_of(self._seed, index)[0],
                 callbacks=(report,),
                 progress=False,
                 **self.fit,
@@ -328,12 +327,12 @@ def _record(trial: FrozenTrial, seed: int) -> TrialRecord:
     state = "complete" if trial.state is TrialState.COMPLETE else "pruned"
     started, ended = trial.datetime_start, trial.datetime_complete
     return TrialRecord(
-        trial=root_of(trial),
+        trial=index_of(trial),
         state=state if reason is None else "untrainable",
         value=trial.value if reason is None else None,
         params=dict(trial.params),
-        network=trial.user_attrs.get(_NETWORK, {}),
-        seed=seeds_of(seed, root_of(trial))[0],
+        network=trial.user_attrs.get(CHOSEN, {}),
+        seed=seeds_of(seed, index_of(trial))[0],
         epochs=1 + max(trial.intermediate_values, default=-1),
         seconds=(ended - started).total_seconds() if started is not None and ended is not None else math.nan,
         reason=reason,
@@ -416,7 +415,7 @@ def _storage_errors(optuna: Any, storage: str | os.PathLike[str]) -> Iterator[No
     try:
         yield
     except (optuna.exceptions.StorageInternalError, sqlalchemy_errors.SQLAlchemyError) as error:
-        reason = str(getattr(error.__cause__ or error, "orig", None) or error).strip()
+        reason = one_line(getattr(error.__cause__ or error, "orig", None) or error)
         raise TuningError(
             f"{shown_storage(storage)}: out of reach: {reason}; when it is back, the same call goes on"
         ) from error

@@ -1,11 +1,11 @@
 """How processes that know nothing of each other share the trials of a study, so that there are as many as asked for.
 
-A study's *live* trials are those that have not failed; only the first `num_trials` of them, by number, are run. A
-process that finds fewer adds one, looks again, and withdraws it where another was first: numbers are given one after
-the other, so that of two processes that add at the same time both see who was first. A trial that has come to an end by
-itself stays. One whose process died is set to failed by whoever finds it, which makes room for another that continues
-it: the same values, the same seed. All trials that continue one another have the number of the first as their *root*,
-and no two of them are live. There is no lock, and wherever a process is killed the others find a state to go on from.
+Each of the asked number of trials has an *index*, from 0, and the storage's trials say which index they are for. For
+each index one trial comes to an end by itself, and that one stays. One whose process died is set to failed by whoever
+finds it; then its index has no trial, and the next process that has nothing else to do adds one: with the same values
+and, as these hang on the index, the same seeds. Where two processes add a trial for one index at the same time, both
+see which is first, by the numbers that the storage gives one after the other, and the second is withdrawn. There is no
+lock, and wherever a process is killed the others find a state to go on from.
 """
 
 from __future__ import annotations
@@ -23,33 +23,34 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-__all__ = ["REASON", "finished_trials", "root_of", "seeds_of", "work"]
+__all__ = ["CHOSEN", "REASON", "finished_trials", "index_of", "seeds_of", "work"]
 
-REASON = "reason"  # attribute: why a trial has no accuracy
-_ROOT = "root"
-_DEATHS = "deaths"  # of processes that have worked on this root
+CHOSEN = "network"  # attribute: what the values make; once it is there, all values have been chosen
+REASON = "reason"  # attribute: why a trial has no value
+_INDEX = "index"
+_DEATHS = "deaths"  # of processes that have worked on this index
 _RELEASED = "released"  # by a process that was stopped, but not killed
 _MOST_DEATHS = 3
 _POLL_SECONDS = 0.5
 
 
-def root_of(trial: FrozenTrial) -> int:
-    """Return the number of the trial that this one continues, or its own."""
-    return trial.user_attrs.get(_ROOT, trial.number)
+def index_of(trial: FrozenTrial) -> int:
+    """Return which of the asked trials this one is for; -1 where it is not of `work`."""
+    return trial.user_attrs.get(_INDEX, -1)
 
 
-def seeds_of(seed: int, root: int) -> tuple[int, int]:
+def seeds_of(seed: int, index: int) -> tuple[int, int]:
     """Return a trial's seeds, for its training and for the choice of its values, from that of the study."""
-    training, choice = np.random.SeedSequence([seed, root]).generate_state(2)
+    training, choice = np.random.SeedSequence([seed, index]).generate_state(2)
     return int(training), int(choice)
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that have come to an end by themselves, by root."""
+    """Return the trials that have come to an end by themselves, by index."""
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return sorted(trials, key=root_of)
+    return sorted(trials, key=index_of)
 
 
 def work(
@@ -59,7 +60,7 @@ def work(
     objective: Callable[[optuna.Trial, int], float],
     *,
     num_trials: int,
-    prepare: Callable[[optuna.Study, int], object] = lambda study, root: None,
+    prepare: Callable[[optuna.Study, int], object] = lambda study, index: None,
     on_progress: Callable[[optuna.Study], object] = lambda study: None,
 ) -> None:
     """Run trials until the study has as many that have come to an end, whoever runs them.
@@ -73,12 +74,13 @@ def work(
     claims : Claims
         Of the storage.
     objective : callable
-        Gets a trial and its root, and returns the trial's value, or raises `optuna.TrialPruned`. Any other exception
-        hands the trial back, for this process when it is started again or for another, and ends the work.
+        Gets a trial and its index, sets the attribute `CHOSEN` when it has all of the trial's values, and returns the
+        trial's value, or raises `optuna.TrialPruned`. Any other exception hands the trial back, for this process when
+        it is started again or for another, and ends the work.
     num_trials : int > 0
         How many; those that were pruned count.
     prepare : callable
-        Called with study and root before a trial is made, for its sampler.
+        Called with study and index before a trial is made, for its sampler.
     on_progress : callable
         Called with the study before each trial and at the end.
 
@@ -110,13 +112,13 @@ def _run(
     from optuna.trial import TrialState
 
     frozen = storage.get_trial(trial_id)
-    prepare(study, root_of(frozen))
+    prepare(study, index_of(frozen))
     trial = optuna.Trial(study, trial_id)
     value, state = None, TrialState.PRUNED
     try:
         deaths = frozen.user_attrs.get(_DEATHS, 0)
         if deaths < _MOST_DEATHS:
-            value = objective(trial, root_of(frozen))
+            value = objective(trial, index_of(frozen))
             state = TrialState.COMPLETE
         else:
             trial.set_user_attr(REASON, f"its process died {deaths} times")
@@ -155,17 +157,32 @@ class _Queue:
 
         while True:
             self._fail_dead()
-            trials = self._trials()
-            live = [trial for trial in _live(trials) if not self._withdrawn(trial, trials)][: self._num_trials]
-            if len(live) == self._num_trials and all(trial.state.is_finished() for trial in live):
+            first, others = self._by_index()
+            for trial in others:
+                self._withdraw(trial)
+            if len(first) == self._num_trials and all(trial.state.is_finished() for trial in first.values()):
                 return None
-            for trial in live:
+            for trial in first.values():
                 if trial.state is TrialState.WAITING and self._start(self._id_of(trial)):
                     return self._id_of(trial)
-            if len(live) < self._num_trials:
-                self._add(trials)
+            missing = [index for index in range(self._num_trials) if index not in first]
+            if missing:
+                self._add(missing[0])
             else:
                 time.sleep(_POLL_SECONDS)
+
+    def _by_index(self) -> tuple[dict[int, FrozenTrial], list[FrozenTrial]]:
+        """Return the first trial of each index that has not failed, and all others of these."""
+        from optuna.trial import TrialState
+
+        first: dict[int, FrozenTrial] = {}
+        others: list[FrozenTrial] = []
+        for trial in self._trials():  # by number
+            if trial.state is TrialState.FAIL or not 0 <= index_of(trial) < self._num_trials:
+                continue
+            if first.setdefault(index_of(trial), trial) is not trial:
+                others.append(trial)
+        return first, others
 
     def _fail_dead(self) -> None:
         from optuna.trial import TrialState
@@ -190,23 +207,21 @@ class _Queue:
         self._claims.release()
         return False
 
-    def _add(self, trials: list[FrozenTrial]) -> None:
-        """Add a trial, and withdraw it where there were enough by then."""
-        trial_id = self._storage.create_new_trial(self._study_id, template_trial=_next_trial(trials))
-        own = self._storage.get_trial(trial_id)
-        num_earlier = sum(trial.number < own.number for trial in _live(self._trials()))
-        if num_earlier >= self._num_trials:
-            self._withdraw(own)
-
-    def _withdrawn(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> bool:
-        """Withdraw a trial that waits while an earlier one of its root is live: two continued the same at a time."""
+    def _add(self, index: int) -> None:
+        """Add a trial that goes on where others of its index have failed, or a new one."""
+        import optuna
         from optuna.trial import TrialState
 
-        earlier = [other for other in _live(trials) if other.number < trial.number]
-        if trial.state is TrialState.WAITING and any(root_of(other) == root_of(trial) for other in earlier):
-            self._withdraw(trial)
-            return True
-        return False
+        earlier = [trial for trial in self._trials() if index_of(trial) == index and trial.state is TrialState.FAIL]
+        attributes = {_INDEX: index, _DEATHS: sum(_RELEASED not in trial.user_attrs for trial in earlier)}
+        chosen = [trial for trial in earlier if CHOSEN in trial.user_attrs]
+        template = optuna.create_trial(
+            state=TrialState.WAITING,
+            params=chosen[-1].params if chosen else {},
+            distributions=chosen[-1].distributions if chosen else {},
+            user_attrs=attributes,
+        )
+        self._storage.create_new_trial(self._study_id, template_trial=template)
 
     def _withdraw(self, trial: FrozenTrial) -> None:
         """Set a trial that waits to failed, but by way of running: so nobody else can have begun it meanwhile."""
@@ -223,37 +238,3 @@ class _Queue:
 
     def _id_of(self, trial: FrozenTrial) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
-
-
-def _live(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    from optuna.trial import TrialState
-
-    return [trial for trial in trials if trial.state is not TrialState.FAIL]
-
-
-def _lost(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials that failed and that none continues."""
-    from optuna.trial import TrialState
-
-    taken = {root_of(trial) for trial in _live(trials)}
-    return [trial for trial in trials if trial.state is TrialState.FAIL and root_of(trial) not in taken]
-
-
-def _next_trial(trials: list[FrozenTrial]) -> FrozenTrial:
-    """Return what to add: the continuation of the first lost trial, or else a new one."""
-    import optuna
-    from optuna.trial import TrialState
-
-    lost = _lost(trials)
-    if not lost:
-        return optuna.create_trial(state=TrialState.WAITING)
-    root = min(root_of(trial) for trial in lost)
-    chain = [trial for trial in lost if root_of(trial) == root]
-    last = max(chain, key=lambda trial: len(trial.params))
-    deaths = sum(_RELEASED not in trial.user_attrs for trial in chain)
-    return optuna.create_trial(
-        state=TrialState.WAITING,
-        params=last.params,
-        distributions=last.distributions,
-        user_attrs={_ROOT: root, _DEATHS: deaths},
-    )
