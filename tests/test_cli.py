@@ -207,7 +207,9 @@ def test_tune_and_train_what_it_found(run, stored: Path, tmp_path: Path) -> None
     done = run(*arguments, "--trials", 2)
     assert done.status == 0, done.err
     *params, last = done.out.splitlines()
-    assert [line.split(" = ")[0] for line in params] == [f"  {address}" for address in tomllib.loads(SPACE)["parameters"]]
+    assert [line.split(" = ")[0] for line in params] == [
+        f"  {address}" for address in tomllib.loads(SPACE)["parameters"]
+    ]
     assert re.fullmatch(rf"{best}: trial [01] of 2, validation accuracy [\d.]+%", last)
     assert (tmp_path / "best.journal").is_file()
     assert "tuning" in done.err

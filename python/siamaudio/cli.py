@@ -169,7 +169,7 @@ def train(
         lloret2019_mnist_pair_class, or a file that `siamaudio tune` wrote.
     settings
         An option of the network in the place of the preset's, as often as wanted: loss=contrastive, optimizer.lr=1e-3,
-        encoder.dense.0.units=128, encoder.blocks.all.filters=32.
+        encoder.dense.0.units=128, encoder.blocks.all.filters=32, encoder.blocks.count=2.
     split
         Classes to train on, to validate on and to test on, as in 40/5/5; by default about 80, 10 and 10 %.
     seed

@@ -188,7 +188,9 @@ def _with_setting_of_items(items: tuple[Any, ...], path: list[str], text: str, w
     known = {str(index): index for index in range(len(items))}
     known |= {_name_of(type(item)): index for index, item in enumerate(items) if _name_of(type(item))}
     if len(path) < 2 or (path[0] != "all" and path[0] not in known):
-        raise ParameterError(whole_path, text, f"a field of one of several: {_listed(known)} or 'all', and the field; or 'count'")
+        raise ParameterError(
+            whole_path, text, f"a field of one of several: {_listed(known)} or 'all', and the field; or 'count'"
+        )
     chosen = range(len(items)) if path[0] == "all" else (known[path[0]],)
     return tuple(
         _with_setting(item, path[1:], text, whole_path) if index in chosen else item for index, item in enumerate(items)

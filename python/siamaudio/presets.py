@@ -221,9 +221,10 @@ def preset_options(name: str | os.PathLike[str]) -> dict[str, Any]:
     """
     if is_preset_file(name):
         return read_preset(name)
-    if name not in _PRESETS:
-        raise ParameterError("preset", name, f"{', '.join(preset_names())}, or a preset file *.json")
-    return _PRESETS[name]()
+    known = os.fspath(name)
+    if known not in _PRESETS:
+        raise ParameterError("preset", known, f"{', '.join(preset_names())}, or a preset file *.json")
+    return _PRESETS[known]()
 
 
 def preset_description(name: str) -> str:

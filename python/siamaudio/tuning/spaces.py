@@ -121,7 +121,7 @@ class SearchSpace:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SearchSpace:
-        """Read a search space from a TOML or JSON file.
+        r"""Read a search space from a TOML or JSON file.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class SearchSpace:
         --------
         >>> from pathlib import Path
         >>> import siamaudio as sa
-        >>> text = 'preset = "modern"\\n[parameters]\\n"optimizer.lr" = {low = 1e-4, high = 1e-2, log = true}\\n'
+        >>> text = 'preset = "modern"\n[parameters]\n"optimizer.lr" = {low = 1e-4, high = 1e-2, log = true}\n'
         >>> _ = Path("space.toml").write_text(text)
         >>> sa.tuning.SearchSpace.load("space.toml").parameters
         {'optimizer.lr': Range(low=0.0001, high=0.01, log=True)}
@@ -277,7 +277,7 @@ _HONKA2019 = SearchSpace(
 
 def _fedele2022(trial: optuna.Trial) -> SiameseNetwork:
     num_blocks = trial.suggest_int("blocks", 1, 4)
-    pooling = trial.suggest_categorical("pooling", ("average", "max"))
+    pooling: Any = trial.suggest_categorical("pooling", ("average", "max"))
     dropout = trial.suggest_categorical("convolution dropout", _DROPOUTS)
     blocks = tuple(
         ConvBlock(
@@ -297,11 +297,16 @@ def _fedele2022(trial: optuna.Trial) -> SiameseNetwork:
     )
     loss = losses.registry.parse(trial.suggest_categorical("loss", ("bce", "mse", "contrastive")))
     is_contrastive = isinstance(loss, losses.Contrastive)
+    distance: Any = "euclidean"
+    if not is_contrastive:
+        distance = trial.suggest_categorical("distance", ("absolute", "squared"))
     num_positive = trial.suggest_categorical("positive pairs", (2, 4, 6))
-    positive, negative = map(int, trial.suggest_categorical("pair ratio", ("1:1", "1:2", "1:3", "2:1", "3:1")).split(":"))
+    positive, negative = map(
+        int, trial.suggest_categorical("pair ratio", ("1:1", "1:2", "1:3", "2:1", "3:1")).split(":")
+    )
     return SiameseNetwork(
         ConvEncoder(input_batch_norm=False, blocks=blocks, dense=(dense,)),
-        distance="euclidean" if is_contrastive else trial.suggest_categorical("distance", ("absolute", "squared")),
+        distance=distance,
         head=None if is_contrastive else "dense",
         loss=loss,
         sampler=samplers.AnchorPairs(
@@ -319,9 +324,9 @@ _PUBLISHED = {
             make=_HONKA2019,
             epochs=12,
             patience=0,
-            description="Honka 2019: layers, filters, dense units, distance, loss, learning rate and its decay, dropouts, "
-            "and negative pairs around the preset of this name; published with 50 trials of 12 epochs by TPE, without "
-            "pruning, and one seed for all trials, where here each has its own.",
+            description="Honka 2019: layers, filters, dense units, distance, loss, learning rate and its decay, "
+            "dropouts, and negative pairs around the preset of this name; published with 50 trials of 12 epochs "
+            "by TPE, without pruning, and one seed for all trials, where here each has its own.",
         ),
         PublishedSpace(
             name="fedele2022",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -203,7 +204,11 @@ class _FileClaims:
                 lock.release()
 
     def close(self) -> None:
-        pass  # nothing is open between two accesses to a journal
+        # Of processes that were killed at the very end of a trial.
+        for path in self._journal.parent.glob(f".{glob.escape(self._journal.name)}.trial-*.lock"):
+            lock = FileLock(path)
+            if lock.acquire():
+                lock.release()
 
     def _lock(self, trial_id: int) -> FileLock:
         return FileLock(self._journal.with_name(f".{self._journal.name}.trial-{trial_id}.lock"))
@@ -248,7 +253,7 @@ def _opened_database(text: str, takeover_seconds: int) -> Iterator[tuple[optuna.
                 rdb = optuna.storages.RDBStorage(
                     whole_url,
                     engine_kwargs={"pool_pre_ping": True},
-                    heartbeat_interval=max(1, takeover_seconds // _BEATS),
+                    heartbeat_interval=1,  # any; the beats are those of _Heartbeats
                     grace_period=takeover_seconds,
                 )
         except SQLAlchemyError as error:
@@ -256,14 +261,15 @@ def _opened_database(text: str, takeover_seconds: int) -> Iterator[tuple[optuna.
             raise TuningError(f"{shown_storage(text)}: no such database, or out of reach: {reason}") from error
         except RuntimeError as error:  # tables of another version of Optuna
             raise TuningError(f"{shown_storage(text)}: {error}") from error
-        yield optuna.storages.get_storage(rdb), _Heartbeats(rdb)
+        yield optuna.storages.get_storage(rdb), _Heartbeats(rdb, takeover_seconds / _BEATS)
 
 
 class _Heartbeats:
     """A time in the database for each trial that runs, which a thread of its process keeps young."""
 
-    def __init__(self, storage: optuna.storages.RDBStorage) -> None:
+    def __init__(self, storage: optuna.storages.RDBStorage, interval_seconds: float) -> None:
         self._storage = storage
+        self._interval_seconds = interval_seconds
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -294,8 +300,7 @@ class _Heartbeats:
         self._storage.engine.dispose()
 
     def _beat(self, trial_id: int) -> None:
-        interval = self._storage.get_heartbeat_interval()
-        while not self._stop.wait(interval):
+        while not self._stop.wait(self._interval_seconds):
             # A database that is out of reach for a moment misses a beat; the trial goes on.
             with contextlib.suppress(Exception):
                 self._storage.record_heartbeat(trial_id)

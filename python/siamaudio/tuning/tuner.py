@@ -78,8 +78,9 @@ def tune(
         function that gets an Optuna trial, calls its ``suggest_…`` methods, and returns a `SiameseNetwork`.
     trials : int > 0
         Trials that the study shall have in the end, those pruned included, those of earlier calls and of other
-        processes too. A network that cannot be trained (too deep for the spectrograms, a loss that is no longer finite,
-        too little memory, or three times the death of its process) counts as one: its answer is known.
+        processes too. A network that cannot be trained (too deep for the spectrograms, pairs that the classes do not
+        allow, a loss that is no longer finite, too little memory, or three times the death of its process) counts as
+        one: its answer is known.
     storage : path-like or str
         A journal file, for processes of one machine, or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``, for
         processes of any.
@@ -152,10 +153,14 @@ def tune(
     for name, value, least in (
         ("trials", trials, 1),
         ("epochs", epochs, 1),
+        ("steps_per_epoch", steps_per_epoch, 1),
+        ("batch_size", batch_size, 1),
+        ("patience", patience, 0),
         ("validation_freq", validation_freq, 1),
+        ("num_threads", num_threads, 1),
         ("seed", seed, 0),
     ):
-        if value < least:
+        if value is not None and value < least:
             raise ParameterError(name, value, f"{least} or more")
     fitting.sampler_for(samplers.Balanced(), pairing, batch_size)
     core.resolve_precision(precision=precision, device=core.resolve_device(device))
@@ -274,11 +279,6 @@ class _Runner:
         sampler = fitting.sampler_for(samplers.registry.parse(net.sampler), self._pairing, self._batch_size)
         net.set_params(sampler=sampler)
         trial.set_user_attr(CHOSEN, network_options.to_dict(net.get_params(deep=False)))
-        channels, bands, frames = (1, *self._features.shape[1:])[-3:]
-        try:
-            net.encoder.embedding_size((channels, bands, frames))
-        except ParameterError as error:
-            raise _untrainable(trial, error) from error
 
         accuracies: list[float] = []
         is_pruned = False
@@ -301,8 +301,9 @@ class _Runner:
                 progress=False,
                 **self.fit,
             )
-        except TrainingError as error:
-            raise _untrainable(trial, error) from error
+        except (ParameterError, TrainingError) as error:  # what all trials have in common was checked before
+            trial.set_user_attr(REASON, str(error))
+            raise optuna.TrialPruned from error
         if is_pruned:
             raise optuna.TrialPruned
         if self._objective is None:
@@ -311,13 +312,6 @@ class _Runner:
         if not math.isfinite(value):
             raise TuningError(f"the objective returned {value}, where a finite number is needed")
         return value
-
-
-def _untrainable(trial: optuna.Trial, error: Exception) -> Exception:
-    import optuna
-
-    trial.set_user_attr(REASON, str(error))
-    return optuna.TrialPruned()
 
 
 def _record(trial: FrozenTrial, seed: int) -> TrialRecord:
