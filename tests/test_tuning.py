@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from siamaudio.tuning.storage import opened_storage
 from siamaudio.tuning.workers import CHOSEN, _Queue, finished_trials, index_of, work
 from tuning_processes import small_features, small_space, tune_small
 
+GUIDE = (Path(__file__).parents[1] / "docs" / "tuning.md").read_text()
 PROCESSES = Path(__file__).with_name("tuning_processes.py")
 
 
@@ -180,6 +182,19 @@ def test_a_space_from_a_file(tmp_path: Path) -> None:
     assert net.get_params()["optimizer__lr"] == 3e-3
     sizes = {SearchSpace.load(as_json)(optuna.create_study().ask()).sampler.batch_size for _ in range(20)}
     assert sizes == {8, 9}
+
+
+def test_the_spaces_of_the_guide(tmp_path: Path) -> None:
+    toml, function = (
+        next(block for block in re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) if begin in block)
+        for kind, begin in (("toml", "preset"), ("python", "def space"))
+    )
+    (tmp_path / "small.toml").write_text(toml)
+    assert len(SearchSpace.load(tmp_path / "small.toml").parameters) == 4
+    names: dict[str, Any] = {"sa": sa}
+    exec(function, names)
+    assert suggested(names["space"], loss="contrastive", lr=1e-3).distance == "euclidean"
+    assert suggested(names["space"], loss="bce", lr=2e-3).optimizer.lr == 2e-3
 
 
 @pytest.mark.parametrize("name", sa.tuning.search_space_names())
@@ -493,8 +508,6 @@ def test_a_study_of_something_else_is_left_alone(opened: Opened, storage: str) -
 )
 def test_no_database(storage: str, error: type[Exception], message: str) -> None:
     """One sentence, without the password."""
-    import re
-
     with pytest.raises(error) as caught:
         tune_small(storage, 1)
     assert re.search(message, str(caught.value), re.DOTALL)
@@ -643,6 +656,31 @@ def test_a_process_that_was_taken_for_dead_gives_way(opened: Opened, storage: st
     assert calls == [0, 1]
     assert opened.states() == {"COMPLETE": 2, "FAIL": 1}
     assert [(index_of(trial), trial.value) for trial in finished_trials(opened.study)] == [(0, 0.25), (1, 0.75)]
+
+
+def test_training_that_was_taken_for_dead_gives_way(storage: str) -> None:
+    """In the midst of the C++ loop, which ends at the next epoch."""
+
+    class Coroner(optuna.pruners.BasePruner):
+        has_erred = False
+
+        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+            if trial.number == 1 and len(trial.intermediate_values) == 2:
+                self.has_erred = True
+                study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            return False
+
+    coroner = Coroner()
+    result = tune_small(storage, 3, epochs=5, pruner=coroner)
+    assert coroner.has_erred
+    assert [(record.trial, record.state, record.epochs) for record in result.trials] == [
+        (trial, "complete", 5) for trial in range(3)
+    ]
+    opened = Opened(storage, "small_space")
+    assert opened.states() == {"COMPLETE": 3, "FAIL": 1}
+    assert len(opened.trials[1].intermediate_values) == 2
+    assert opened.trials[2].params == opened.trials[1].params
+    opened.claims.close()
 
 
 def test_two_that_add_at_the_same_time(opened: Opened, storage: str) -> None:

@@ -179,7 +179,8 @@ class SiameseNetwork:
         ----------
         settings : mapping from str to str
             "loss": "contrastive", "optimizer.lr": "1e-3", "encoder.dense.0.units": "128": an argument of the
-            constructor, or the way to a field. Several losses or augmentations are named with commas between them.
+            constructor, or the way to a field; "encoder.blocks.count": "2" cuts, or repeats the last. Several losses or
+            augmentations are named with commas between them.
 
         Raises
         ------

@@ -5,8 +5,17 @@ by `SiameseNetwork.fit`, and judged on validation classes. The study is in a jou
 every process that is started with the same arguments takes part, and where one dies the others take its trial over.
 """
 
-from siamaudio.tuning.results import TuningResult
-from siamaudio.tuning.spaces import Range, SearchSpace, search_space, search_space_names
+from siamaudio.tuning.results import TrialRecord, TuningResult
+from siamaudio.tuning.spaces import PublishedSpace, Range, SearchSpace, search_space, search_space_names
 from siamaudio.tuning.tuner import tune
 
-__all__ = ["Range", "SearchSpace", "TuningResult", "search_space", "search_space_names", "tune"]
+__all__ = [
+    "PublishedSpace",
+    "Range",
+    "SearchSpace",
+    "TrialRecord",
+    "TuningResult",
+    "search_space",
+    "search_space_names",
+    "tune",
+]
