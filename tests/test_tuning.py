@@ -168,7 +168,7 @@ def test_a_space_from_a_file(tmp_path: Path) -> None:
     toml.write_text(
         'preset = "modern"\n[parameters]\n"loss" = ["cross_entropy", "arcface"]\n'
         '"optimizer.lr" = {low = 1e-4, high = 1e-2, log = true}\n'
-        '"optimizer.schedule.warmup" = {low = 0.0, high = 0.2}\n'
+        "optimizer.schedule.warmup = {low = 0.0, high = 0.2}\n"
     )
     as_json.write_text(
         json.dumps(
@@ -216,6 +216,21 @@ def test_a_published_space_is_searched(tmp_path: Path, name: str, rng: np.random
     assert len(reasons) < 4
 
 
+def test_choices_that_are_no_numbers() -> None:
+    space = SearchSpace(
+        {
+            "encoder.input_batch_norm": [True, False],
+            "distance": ["cosine"],
+            "head": [None],
+            "optimizer.clip_norm": [None, 2.5],
+        }
+    )
+    values = {"encoder.input_batch_norm": False, "distance": "cosine", "head": None, "optimizer.clip_norm": None}
+    net = suggested(space, **values)
+    assert (net.encoder.input_batch_norm, net.head, net.optimizer.clip_norm) == (False, None, None)
+    assert suggested(space, **{**values, "optimizer.clip_norm": 2.5}).optimizer.clip_norm == 2.5
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -252,7 +267,8 @@ def test_a_range_is_in_order(low: Any, high: Any, log: bool) -> None:
         ("a.json", "[]", "holds something else"),
         ("a.json", '{"preset": "modern"}', "holds something else"),
         ("a.json", '{"parameters": 3}', "parameters: got 3"),
-        ("a.json", '{"parameters": {"loss": {"min": 3}}}', "low, high"),
+        ("a.json", '{"parameters": {"loss": {"min": 3}}}', "loss.min: got 3"),
+        ("a.json", '{"parameters": {"optimizer.lr": {"low": 3}}}', "low, high"),
         ("a.json", b"\xff\xfe", "a.json"),
     ],
 )

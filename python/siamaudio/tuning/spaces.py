@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +157,7 @@ class SearchSpace:
         if not isinstance(parameters, dict):
             raise ParameterError("parameters", parameters, "a table from address to choices or range")
         options = {"name": Path(path).stem, **{key: content[key] for key in ("preset", "name") if key in content}}
-        return cls({address: _from_json(address, value) for address, value in parameters.items()}, **options)
+        return cls(dict(_from_tables("", parameters)), **options)
 
     def network(self, values: Mapping[str, Choice]) -> SiameseNetwork:
         """Return the network, untrained, of one value of each parameter.
@@ -211,12 +211,18 @@ def _ends(domain: Range | tuple[Choice, ...]) -> tuple[Choice, ...]:
     return (domain.low, domain.high) if isinstance(domain, Range) else domain
 
 
-def _from_json(address: str, value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if not {"low", "high"} <= set(value) <= {"low", "high", "log"}:
-        raise ParameterError(address, value, "a table of low, high and, optionally, log; or a list of choices")
-    return Range(**value)
+def _from_tables(within: str, table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield address and domain; TOML makes a table of an address without quotes."""
+    for key, value in table.items():
+        address = f"{within}{key}"
+        if not isinstance(value, dict):
+            yield address, value
+        elif not {"low", "high"} & set(value):
+            yield from _from_tables(f"{address}.", value)
+        elif not {"low", "high"} <= set(value) <= {"low", "high", "log"}:
+            raise ParameterError(address, value, "a table of low, high and, optionally, log; or a list of choices")
+        else:
+            yield address, Range(**value)
 
 
 def _text(value: Choice) -> str:
