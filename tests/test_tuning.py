@@ -813,17 +813,18 @@ def test_one_of_two_processes_is_killed_in_the_midst_of_a_trial(storage: str) ->
 
 @pytest.mark.slow
 def test_processes_are_killed_again_and_again(storage: str, tmp_path: Path) -> None:
-    """Three share 60 trials; 40 times one of them is killed, wherever it is, and replaced."""
-    process = start("storm", storage, 60, 3, 40, 0)
+    """Three share the trials; again and again one of them is killed, wherever it is, and replaced."""
+    num_trials, num_kills, pause = (60, 40, 0.15) if storage.startswith("/") else (40, 15, 0.8)
+    process = start("storm", storage, num_trials, 3, num_kills, pause, 0)
     output, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
-    assert output.count("killed") >= 10
+    assert output.count("killed") >= 5
     opened = Opened(storage, "storm")
     finished = finished_trials(opened.study)
     failed = [trial for trial in opened.trials if trial.state is TrialState.FAIL]
     opened.claims.close()
-    assert len(finished) == 60
-    assert [index_of(trial) for trial in finished] == list(range(60))
+    assert [index_of(trial) for trial in finished] == list(range(num_trials))
+    assert any(trial.user_attrs["deaths"] for trial in finished)
     for trial in failed:  # what was begun was gone on with
         if CHOSEN in trial.user_attrs:
             assert finished[index_of(trial)].params == trial.params

@@ -1,8 +1,8 @@
 """Processes that tune, for tests to kill. Run as: python tuning_processes.py ROLE STORAGE ...
 
 search STORAGE NUM_TRIALS EPOCHS: `siamaudio.tune` on small arrays; prints the trials as JSON.
-storm STORAGE NUM_TRIALS NUM_PROCESSES NUM_KILLS SEED: only the sharing of trials, without networks, by processes of
-which one is killed now and then and replaced.
+storm STORAGE NUM_TRIALS NUM_PROCESSES NUM_KILLS PAUSE SEED: only the sharing of trials, without networks, by
+processes of which one is killed after every pause, of PAUSE seconds at most, and replaced.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def search(storage: str, num_trials: str, epochs: str) -> None:
     print(json.dumps(result.to_dict()))
 
 
-def storm(storage: str, num_trials: str, num_processes: str, num_kills: str, seed: str) -> None:
+def storm(storage: str, num_trials: str, num_processes: str, num_kills: str, pause: str, seed: str) -> None:
     rng = random.Random(int(seed))
     with opened_storage(storage, takeover_seconds=1) as (opened, claims):
         optuna.create_study(study_name="storm", storage=opened, direction="maximize")
         claims.close()
     alive = {_forked(storage, int(num_trials)) for _ in range(int(num_processes))}
     for _ in range(int(num_kills)):
-        time.sleep(rng.uniform(0.0, 0.15))
+        time.sleep(rng.uniform(0.0, float(pause)))
         _reap(alive)
         if not alive:
             break

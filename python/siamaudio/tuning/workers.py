@@ -11,6 +11,7 @@ lock, and wherever a process is killed the others find a state to go on from.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -167,7 +168,9 @@ class _Queue:
                     return self._id_of(trial)
             missing = [index for index in range(self._num_trials) if index not in first]
             if missing:
-                self._add(missing[0])
+                # Alone, in order; beside others anywhere, as all of them would otherwise add the same.
+                is_alone = all(trial.state.is_finished() for trial in first.values())
+                self._add(missing[0] if is_alone else secrets.choice(missing))
             else:
                 time.sleep(_POLL_SECONDS)
 
