@@ -52,10 +52,10 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     import psycopg
 
     url = request.getfixturevalue("server")
-    name = f"test_{os.urandom(6).hex()}"
+    schema = f"test_{os.urandom(6).hex()}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return url.rpartition("/")[0] + f"/{name}"
+        connection.execute(f"CREATE SCHEMA {schema}")
+    return f"{url}?options=-csearch_path%3D{schema}"
 
 
 class Opened:
