@@ -635,6 +635,24 @@ def test_a_living_process_s_trial_is_not_taken_over(storage: str) -> None:
     other.claims.close()
 
 
+def test_a_process_that_closes_its_storage_lets_go(opened: Opened, storage: str) -> None:
+    """Also of a trial that was taken and, interrupted between two lines, never handed back."""
+    other = Opened(storage, "shared")
+    assert other.queue(1).take() is not None
+    other.claims.close()
+    opened.work(x_of, 1)
+    assert opened.states() == {"COMPLETE": 1, "FAIL": 1}
+
+
+def test_trials_of_others_do_not_count(opened: Opened) -> None:
+    """Such as a user adds by Optuna's own means."""
+    opened.study.add_trial(optuna.create_trial(value=2.0))
+    opened.study.enqueue_trial({"x": 0.5})
+    opened.work(x_of, 2)
+    assert [index_of(trial) for trial in finished_trials(opened.study)] == [0, 1]
+    assert opened.states() == {"COMPLETE": 3, "WAITING": 1}
+
+
 def test_a_trial_that_kills_its_processes_is_given_up(opened: Opened) -> None:
     """It is tried three times; the study ends all the same."""
 

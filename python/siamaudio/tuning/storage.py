@@ -50,7 +50,7 @@ class Claims(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Let go of the storage, and of a trial that is still taken."""
         ...
 
 
@@ -204,6 +204,7 @@ class _FileClaims:
                 lock.release()
 
     def close(self) -> None:
+        self.release()
         # Of processes that were killed at the very end of a trial.
         for path in self._journal.parent.glob(f".{glob.escape(self._journal.name)}.trial-*.lock"):
             lock = FileLock(path)
@@ -296,6 +297,7 @@ class _Heartbeats:
                 optuna.storages.fail_stale_trials(study)
 
     def close(self) -> None:
+        self.release()
         self._storage.remove_session()
         self._storage.engine.dispose()
 

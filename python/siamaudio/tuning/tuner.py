@@ -65,7 +65,7 @@ def tune(
     epoch, by which hopeless trials are stopped. The study is kept in its storage: called again, with the same
     arguments, this goes on where it was, and called by several processes at once they share the trials. A process that
     is killed loses nothing but its trial's epochs: the next that looks takes the trial over, with the same values and
-    seed. By one process, killed or not, the same seed makes the same trials.
+    seed. By one process with a journal file, killed or not, the same seed makes the same trials.
 
     Parameters
     ----------

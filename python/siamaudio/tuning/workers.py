@@ -51,7 +51,7 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return sorted(trials, key=index_of)
+    return sorted((trial for trial in trials if index_of(trial) >= 0), key=index_of)
 
 
 def work(
@@ -159,7 +159,7 @@ class _Queue:
         while True:
             self._fail_dead()
             first, others = self._by_index()
-            for trial in others:
+            for trial in others:  # of which none has been begun, as the first is older
                 self._withdraw(trial)
             if len(first) == self._num_trials and all(trial.state.is_finished() for trial in first.values()):
                 return None
