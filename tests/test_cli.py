@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -185,6 +186,75 @@ def test_modern_from_sounds_to_accuracy(run, tmp_path: Path) -> None:
     done = run("evaluate", model, features, "--ways", 2, "--json")
     assert done.status == 0, done.err
     assert 0 < json.loads(done.out)["accuracy"] <= 1
+
+
+SPACE = """
+preset = "honka2019"
+[parameters]
+"encoder.blocks.count" = [1, 2]
+"encoder.blocks.all.filters" = [2, 4]
+"encoder.dense.0.units" = [8]
+"optimizer.lr" = {low = 1e-4, high = 1e-2, log = true}
+"""
+
+
+def test_tune_and_train_what_it_found(run, stored: Path, tmp_path: Path) -> None:
+    """The study goes on where it was, its best network is trained, and the test classes are the same."""
+    space, best, model = tmp_path / "small.toml", tmp_path / "best.json", tmp_path / "m.siam"
+    space.write_text(SPACE)
+    arguments = ("tune", stored, "-o", best, "--space", space, "--split", "6/3/3", "--seed", 5, "--epochs", 2,
+                 "--steps-per-epoch", 3, "--num-threads", 1)  # fmt: skip
+    done = run(*arguments, "--trials", 2)
+    assert done.status == 0, done.err
+    *params, last = done.out.splitlines()
+    assert [line.split(" = ")[0] for line in params] == [
+        f"  {address}" for address in tomllib.loads(SPACE)["parameters"]
+    ]
+    assert re.fullmatch(rf"{best}: trial [01] of 2, validation accuracy [\d.]+%", last)
+    assert (tmp_path / "best.journal").is_file()
+    assert "tuning" in done.err
+
+    values = json.loads(run(*arguments, "--trials", 3, "--json").out)
+    assert [trial["trial"] for trial in values["trials"]] == [0, 1, 2]
+    assert values["best"]["value"] == max(trial["value"] for trial in values["trials"])
+    trained = run("train", stored, "-o", model, "--preset", best, "--split", "6/3/3", "--seed", 5, "--epochs", 1)
+    assert trained.status == 0, trained.err
+    net = sa.SiameseNetwork.load(model)
+    assert net.get_params(deep=False) == sa.SiameseNetwork.preset(best).get_params(deep=False)
+    assert net.optimizer.lr == values["best"]["params"]["optimizer.lr"]
+    assert net.split_ is not None
+    assert net.split_.to_dict() == values["split"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--space", "honka"), 2, "space: got honka; accepted: fedele2022, honka2019, a file *.toml or *.json"),
+        (("--space", "none.toml"), 2, "space: got none.toml (No such file or directory)"),
+        (("--trials", 0), 2, "trials: got 0"),
+        (("--out", "best.siam"), 2, "path: got best.siam; accepted: a file *.json"),
+        (("--storage", "postgresql://u:secret@127.0.0.1:1/d"), 1, "no such database, or out of reach"),
+        (("--storage", "mysql://u:secret@127.0.0.1:1/d"), 2, "storage: got a URL of mysql"),
+        (("--split", "6/0/6"), 2, "validation: got no clips"),
+    ],
+)
+def test_tune_with_wrong_arguments(
+    run, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple, status: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = () if "--out" in arguments else ("--out", "best.json")
+    refused = run("tune", stored, *out, "--epochs", 1, *arguments)
+    assert refused.status == status
+    assert message in refused.complaint
+    assert "secret" not in refused.err
+    assert refused.complaint.startswith("siamaudio: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_with_a_preset_file_that_is_none(run, stored: Path, tmp_path: Path) -> None:
+    refused = run("train", stored, "-o", tmp_path / "m.siam", "--preset", tmp_path / "best.json")
+    assert refused.status == 2
+    assert "best.json (No such file or directory); accepted: a preset file" in refused.complaint
 
 
 def test_evaluate_chooses_unseen_classes(run, saved: Path, stored: Path, unseen: sa.Features) -> None:

@@ -243,6 +243,19 @@ def test_exploding_training_is_told(synthetic_features: sa.Features, small_encod
     assert all(np.isfinite(weight).all() for weight in net.weights().values())
 
 
+def test_weights_that_are_too_large_to_embed_with_are_told(synthetic_features: sa.Features) -> None:
+    """Finite, but what they make of the validation clips is not."""
+    train, validation, _ = synthetic_features.split_classes(8, 4, 0, seed=0)
+    block = sa.ConvBlock(filters=2, kernel_size=3, batch_norm=False, dropout=0.0)
+    dense = sa.Dense(units=4, batch_norm=False, activation="linear", dropout=0.0)
+    encoder = sa.ConvEncoder(input_batch_norm=False, blocks=(block,), dense=(dense,))
+    net = sa.SiameseNetwork(
+        encoder, distance="euclidean", head=None, loss="contrastive", optimizer=sa.optimizers.Adam(lr=1e30)
+    )
+    with pytest.raises(sa.TrainingError, match=r"similarities are no longer finite .* lower learning rate"):
+        net.fit(train, validation=validation, epochs=1, steps_per_epoch=1, progress=False)
+
+
 def test_failing_callback_of_the_bar_comes_through(
     synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from . import losses as losses
 from . import optimizers as optimizers
 from . import samplers as samplers
 from . import schedules as schedules
+from . import tuning as tuning
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info
 from .audio import load as load
@@ -20,6 +21,7 @@ from .errors import ParameterError as ParameterError
 from .errors import SiamaudioError as SiamaudioError
 from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
+from .errors import TuningError as TuningError
 from .evaluation import OneShotResult as OneShotResult
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .features import Features as Features
@@ -32,5 +34,6 @@ from .patches import patches as patches
 from .report import write_report as write_report
 from .spectrogram import Spectrogram as Spectrogram
 from .stft import STFT as STFT
+from .tuning import tune as tune
 
 __version__: str

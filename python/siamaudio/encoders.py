@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from siamaudio.errors import ParameterError
+from siamaudio.options import Registry
 
 if TYPE_CHECKING:
     from siamaudio._engine import core
@@ -175,10 +176,8 @@ class ConvEncoder:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
-        """Make the encoder that `to_dict` described."""
-        blocks = tuple(ConvBlock(**block) for block in options["blocks"])
-        dense = tuple(Dense(**layer) for layer in options["dense"])
-        return cls(**{**options, "blocks": blocks, "dense": dense})
+        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown."""
+        return Registry("encoder", (cls,)).from_dict(options)
 
 
 def native_encoder(encoder: ConvEncoder) -> core.EncoderOptions:

@@ -12,9 +12,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio import augment as augmentations
 from siamaudio import checkpoint as checkpoint_file
-from siamaudio import encoders, fitting, options, samplers
+from siamaudio import encoders, fitting, network_options, options, samplers
 from siamaudio import losses as loss_options
 from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
@@ -108,18 +107,19 @@ class SiameseNetwork:
         self.augment = augment
 
     @classmethod
-    def preset(cls, name: str) -> Self:
-        """Make a network by name, untrained: a published one, or "modern", this project's own recipe.
+    def preset(cls, name: str | os.PathLike[str]) -> Self:
+        """Make a network by name, untrained: a published one, "modern", this project's own recipe, or a file's.
 
         Parameters
         ----------
-        name : str
-            One of `siamaudio.presets.preset_names`; `siamaudio.presets` says what each is.
+        name : str or path-like
+            One of `siamaudio.presets.preset_names`; `siamaudio.presets` says what each is. Or a preset file
+            ``*.json``, such as `siamaudio.tuning.TuningResult.save` writes.
 
         Raises
         ------
         ParameterError
-            There is no such preset.
+            There is no such preset, or the file holds none.
         """
         return cls(**preset_options(name))
 
@@ -127,8 +127,7 @@ class SiameseNetwork:
 
     def losses(self) -> tuple[Loss, ...]:
         """Return the losses that add up to what is minimised."""
-        given = (self.loss,) if isinstance(self.loss, str) or not isinstance(self.loss, Sequence) else self.loss
-        return tuple(loss_options.registry.parse(loss) for loss in given)
+        return network_options.listed_losses(self.loss)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments by name.
@@ -180,7 +179,8 @@ class SiameseNetwork:
         ----------
         settings : mapping from str to str
             "loss": "contrastive", "optimizer.lr": "1e-3", "encoder.dense.0.units": "128": an argument of the
-            constructor, or the way to a field. Several losses or augmentations are named with commas between them.
+            constructor, or the way to a field; "encoder.blocks.count": "2" cuts, or repeats the last. Several losses or
+            augmentations are named with commas between them.
 
         Raises
         ------
@@ -209,13 +209,13 @@ class SiameseNetwork:
         if name == "loss":
             losses = self.losses()
             return losses[0] if len(losses) == 1 else losses
-        registry = _REGISTRIES.get(name)
+        registry = network_options.REGISTRIES.get(name)
         value = getattr(self, name)
         return registry.parse(value) if registry is not None and isinstance(value, str) else value
 
     @staticmethod
     def _parsed(name: str, text: str) -> Any:
-        registry = _REGISTRIES.get(name)
+        registry = network_options.REGISTRIES.get(name)
         if registry is not None:
             parts = tuple(registry.parse(part.strip()) for part in text.split(",") if part.strip())
             return parts if name == "augment" or len(parts) != 1 else parts[0]
@@ -671,7 +671,7 @@ class SiameseNetwork:
         if manifest.get("kind") == "training":
             raise CheckpointError(f"{os.fspath(path)} is the checkpoint of a training: fit(..., resume=True) reads it")
         try:
-            net = cls(**_options_from_dict(manifest["network"]))
+            net = cls(**network_options.from_dict(manifest["network"]))
             net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
             if manifest["calibrated"]:
                 net._native.set_calibration(
@@ -710,15 +710,7 @@ class SiameseNetwork:
         return native
 
     def _options_to_dict(self) -> dict[str, Any]:
-        return {
-            "encoder": self.encoder.to_dict(),
-            "distance": self.distance,
-            "head": self.head,
-            "loss": [loss_options.registry.to_dict(loss) for loss in self.losses()],
-            "sampler": samplers.registry.to_dict(samplers.registry.parse(self.sampler)),
-            "optimizer": optimizer_options.registry.to_dict(optimizer_options.registry.parse(self.optimizer)),
-            "augment": [augmentations.registry.to_dict(augmentations.registry.parse(each)) for each in self.augment],
-        }
+        return network_options.to_dict(self.get_params(deep=False))
 
     def _is_built(self) -> bool:
         return hasattr(self, "_native")
@@ -748,27 +740,6 @@ class SiameseNetwork:
                 f"made by {features.front_end}",
                 f"features by the network's own front end, {self.front_end_}",
             )
-
-
-_REGISTRIES = {
-    "loss": loss_options.registry,
-    "sampler": samplers.registry,
-    "optimizer": optimizer_options.registry,
-    "augment": augmentations.registry,
-}
-
-
-def _options_from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
-    losses = tuple(loss_options.registry.from_dict(loss) for loss in described["loss"])
-    return {
-        "encoder": ConvEncoder.from_dict(described["encoder"]),
-        "distance": described["distance"],
-        "head": described["head"],
-        "loss": losses[0] if len(losses) == 1 else losses,
-        "sampler": samplers.registry.from_dict(described["sampler"]),
-        "optimizer": optimizer_options.registry.from_dict(described["optimizer"]),
-        "augment": tuple(augmentations.registry.from_dict(each) for each in described["augment"]),
-    }
 
 
 def _best_epoch(records: list[dict[str, Any]]) -> int:
