@@ -114,7 +114,7 @@ def measure(features: sa.Features, protocol: Protocol, split: int, options: argp
     return {
         "classes": classes.to_dict(),
         "accuracy": {
-            "raw": plain.baseline,
+            "raw": plain.baselines["raw spectrogram"],
             "plain": plain.accuracy,
             "whitened": whitened.accuracy,
             "plain, source-disjoint": plain_disjoint,

@@ -143,7 +143,7 @@ def test_train_evaluate_classify(run, tmp_path: Path, monkeypatch: pytest.Monkey
     done = run("evaluate", model, features, "--ways", 2, "--json", "--report", report)
     assert done.status == 0
     values = json.loads(done.out)
-    assert {"accuracy", "chance", "baseline", "per_class", "classes", "ways", "protocol"} <= set(values)
+    assert {"accuracy", "baselines", "interval", "per_class", "classes", "ways", "protocol"} <= set(values)
     net = sa.SiameseNetwork.load(model)
     assert tuple(values["classes"]) == net.split_.test
     test = sa.Features.load(features).select_classes(net.split_.test)
@@ -321,8 +321,8 @@ def test_main_job_on_real_recordings(run, shared_data: Path, tmp_path: Path) -> 
         assert done.status == 0, done.err
         values = json.loads(done.out)
         assert len(values["classes"]) == int(split.split("/")[2])
-        assert values["chance"] == 1 / ways
-        assert values["baseline"] > values["chance"]
+        assert values["baselines"]["chance"] == 1 / ways
+        assert values["baselines"]["raw spectrogram"] > values["baselines"]["chance"]
 
 
 @pytest.mark.slow

@@ -34,18 +34,28 @@ def make_features(class_names: list[str], *, front_end: sa.LogMel | None = None,
     return sa.Features(array.astype(np.float32), clips=clips, front_end=front_end)
 
 
-def make_result(class_names: list[str], *, baseline: float | None = 0.45) -> sa.OneShotResult:
+def make_result(class_names: list[str], *, baseline: float | None = 0.45) -> sa.EvaluationResult:
     confusion = np.random.default_rng(0).dirichlet(np.ones(len(class_names)), size=len(class_names))
-    return sa.OneShotResult(
+    return sa.EvaluationResult(
         accuracy=float(confusion.diagonal().mean()),
         per_class=dict(zip(class_names, confusion.diagonal().tolist(), strict=True)),
         confusion=confusion,
         classes=tuple(class_names),
         ways=5,
-        chance=0.2,
-        baseline=baseline,
+        shots=1,
+        ways_curve={2: 0.75, 5: float(confusion.diagonal().mean())},
+        baselines={"chance": 0.2} if baseline is None else {"raw spectrogram": baseline, "chance": 0.2},
+        interval=sa.Interval(0.1, 0.3),
+        per_class_intervals={name: sa.Interval(share - 0.1, share + 0.1) for name, share in zip(class_names, confusion.diagonal().tolist(), strict=True)},
         num_clips=40,
+        num_tasks=None,
+        seed=None,
+        source_disjoint=False,
+        left_out=(),
+        query_accuracy=np.full(40, 0.5),
+        query_classes=np.arange(40) % len(class_names),
         protocol="made up",
+        description="made up",
     )
 
 
@@ -157,7 +167,7 @@ def test_per_class_lines_are_mean_baseline_and_chance(ax: Axes) -> None:
     plotting.plot_per_class(result, ax=ax)
     at = [line.get_xdata()[0] for line in ax.lines]  # pyright: ignore[reportIndexIssue]
     assert at == pytest.approx([100 * result.accuracy, 45, 20])
-    assert legend_texts(ax) == [f"mean {result.accuracy:.1%}", "raw spectrograms 45.0%", "guessing 20.0%"]
+    assert legend_texts(ax) == [f"mean {result.accuracy:.1%}", "raw spectrogram 45.0%", "chance 20.0%"]
     assert len({line.get_linestyle() for line in ax.lines}) == 3
 
 

@@ -20,7 +20,8 @@ from .errors import ParameterError as ParameterError
 from .errors import SiamaudioError as SiamaudioError
 from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
-from .evaluation import OneShotResult as OneShotResult
+from .evaluation import EvaluationResult as EvaluationResult
+from .evaluation import Interval as Interval
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets

@@ -72,8 +72,8 @@ def demo(*, out: Out = Path("out"), seed: int = 0, json: Json = False) -> None:
         _print_json({**result.to_dict(), "report": str(done.report), "network": str(done.network)})
         return
     print(f"exact {result.ways}-way one-shot accuracy on {len(result.classes)} unseen classes: {result.accuracy:.1%}")
-    print(f"nearest raw spectrogram: {result.baseline:.1%}")
-    print(f"chance: {result.chance:.0%}")
+    print(f"nearest raw spectrogram: {result.baselines['raw spectrogram']:.1%}")
+    print(f"chance: {result.baselines['chance']:.0%}")
     print(f"report: {done.report}")
 
 
@@ -284,10 +284,10 @@ def evaluate(
     if json:
         _print_json({**result.to_dict(), **({} if report is None else {"report": str(report)})})
         return
-    print(f"{result.protocol}; {result.num_clips} clips")
+    print(f"{result.description}; {result.num_clips} clips")
     for name, accuracy in result.per_class.items():
         print(f"  {name:<24} {accuracy:6.1%}")
-    print(f"accuracy {result.accuracy:.1%}, nearest raw spectrogram {result.baseline:.1%}, chance {result.chance:.1%}")
+    print(f"accuracy {result.accuracy:.1%}, nearest raw spectrogram {result.baselines['raw spectrogram']:.1%}, chance {result.baselines['chance']:.1%}")
     if report is not None:
         print(f"report: {report}")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import OneShotResult
+    from siamaudio.evaluation import EvaluationResult
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -44,6 +44,8 @@ __all__ = [
     "plot_pairs",
     "plot_per_class",
     "plot_spectrogram",
+    "plot_ways",
+    "ways_size",
 ]
 
 # Okabe and Ito, "Color Universal Design", 2008.
@@ -53,6 +55,7 @@ _GREEN = "#009E73"
 _SKY = "#56B4E9"
 _BLACK = "#000000"
 
+_BASELINE_STYLES = {"raw spectrogram": (_VERMILLION, "--"), "chance": (_GREEN, ":")}
 _MOST_CLASSES_WITH_NUMBERS = 12
 _MOST_CLASSES_WITH_NAMES = 60
 _LONGEST_NAME = 28
@@ -147,12 +150,12 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_per_class(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
-    """Draw the accuracy of each class as a bar, the best on top, beside mean, raw spectrograms and guessing.
+def plot_per_class(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of each class as a bar, the best on top, its interval, and the mean beside the baselines.
 
     Parameters
     ----------
-    result : OneShotResult
+    result : EvaluationResult
         What to draw.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
@@ -171,25 +174,67 @@ def plot_per_class(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(positions, [_shown(name) for name, _ in ranked], parse_math=False)
     ax.set_ylim(-0.6, len(ranked) - 0.4)
     ax.set_ylabel("class")
-    ax.set_xlabel(f"{result.ways}-way one-shot accuracy (%)")
+    intervals = [result.per_class_intervals[name] for name, _ in ranked]
+    ends = 100 * np.array([[interval.low, interval.high] for interval in intervals])
+    # Through the middle of the bars' upper half: the numbers stand beside the bars' ends.
+    ax.hlines(np.arange(len(ranked)) + 0.25, ends[:, 0], ends[:, 1], color=_BLACK, linewidth=1.2, zorder=2.5)
+    ax.set_xlabel(f"{result.ways}-way {_shots(result)} accuracy (%)")
     # The room on the right is for the number beside a full bar.
     ax.set_xlim(0, 112)
     ax.set_xticks(range(0, 101, 20))
 
     lines = [_vertical_line(ax, result.accuracy, "mean", _BLACK, "-")]
-    if result.baseline is not None:
-        lines.append(_vertical_line(ax, result.baseline, "raw spectrograms", _VERMILLION, "--"))
-    lines.append(_vertical_line(ax, result.chance, "guessing", _GREEN, ":"))
+    lines += [
+        _vertical_line(ax, accuracy, name, *_BASELINE_STYLES.get(name, (_VERMILLION, "-.")))
+        for name, accuracy in result.baselines.items()
+    ]
     _legend_above(ax, lines)
     return ax
 
 
-def plot_confusion(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
+def plot_ways(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy against the number of classes a task, beside guessing.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes(ways_size()) if ax is None else ax
+    ways = np.array(sorted(result.ways_curve))
+    percent = [100 * result.ways_curve[number] for number in ways.tolist()]
+    marker = "o" if len(ways) <= _MOST_CLASSES_WITH_NUMBERS else None
+    lines = ax.plot(ways, percent, color=_BLUE, marker=marker, label=result.protocol)
+    lines += ax.plot(ways, 100 / ways, color=_GREEN, linestyle=":", marker=marker, label="guessing")
+    lines += ax.plot(
+        result.ways,
+        100 * result.accuracy,
+        color=_BLACK,
+        linestyle="none",
+        marker="*",
+        markersize=12,
+        label=f"{result.ways} ways: {result.accuracy:.1%}",
+    )
+    ax.set_xlabel("classes a task")
+    ax.set_ylabel(f"{_shots(result)} accuracy (%)")
+    ax.set_ylim(0, 105)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_confusion(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     """Draw the confusion matrix as a heat map, with numbers in the cells of up to 12 classes.
 
     Parameters
     ----------
-    result : OneShotResult
+    result : EvaluationResult
         What to draw.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
@@ -378,12 +423,17 @@ def history_size() -> tuple[float, float]:
     return 6.4, 3.6
 
 
-def per_class_size(result: OneShotResult) -> tuple[float, float]:
+def per_class_size(result: EvaluationResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_per_class`."""
     return 5.4, 1.4 + 0.3 * len(result.classes)
 
 
-def confusion_size(result: OneShotResult) -> tuple[float, float]:
+def ways_size() -> tuple[float, float]:
+    """Return the width and height in inches of a figure for `plot_ways`."""
+    return 6.4, 3.6
+
+
+def confusion_size(result: EvaluationResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_confusion`."""
     side = min(3.2 + 0.35 * len(result.classes), 14)
     return side + 0.8, side
@@ -492,6 +542,10 @@ def _htk_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
 
 def _hz_from_htk(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 700 * (10 ** (mels / 2595) - 1)
+
+
+def _shots(result: EvaluationResult) -> str:
+    return "one-shot" if result.shots == 1 else f"{result.shots}-shot"
 
 
 def _vertical_line(ax: Axes, accuracy: float, name: str, colour: str, line_style: str) -> Line2D:

@@ -1,0 +1,6 @@
+"""One-shot and few-shot accuracy: what is measured, by which protocol, and how sure it is."""
+
+from siamaudio.evaluation.exact import evaluate_oneshot
+from siamaudio.evaluation.results import EvaluationResult, Interval
+
+__all__ = ["EvaluationResult", "Interval", "evaluate_oneshot"]
