@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import EvaluationResult
+    from siamaudio.evaluation import EvaluationResult, OperatingPoint, PairResult
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -38,13 +38,17 @@ __all__ = [
     "examples_size",
     "history_size",
     "per_class_size",
+    "plot_calibration",
     "plot_confusion",
+    "plot_det",
     "plot_examples",
     "plot_history",
     "plot_pairs",
     "plot_per_class",
+    "plot_roc",
     "plot_spectrogram",
     "plot_ways",
+    "square_size",
     "ways_size",
 ]
 
@@ -263,6 +267,115 @@ def plot_confusion(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def plot_roc(result: PairResult, *, ax: Axes | None = None) -> Axes:
+    """Draw true accepts against false accepts, with the operating points and the equal error rate.
+
+    Parameters
+    ----------
+    result : PairResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes(square_size()) if ax is None else ax
+    false_accept, true_accept = 100 * result.false_accept, 100 * result.true_accept
+    lines = ax.plot(false_accept, true_accept, color=_BLUE, label=f"AUC {result.auc:.3f}")
+    lines += ax.plot([0, 100], [0, 100], color=_GREEN, linestyle=":", label="guessing")
+    rate = 100 * result.equal_error_rate
+    label = f"equal error rate {rate:.1f}%"
+    lines += ax.plot(rate, 100 - rate, color=_VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
+    _draw_points(
+        ax, [(100 * point.false_accept_rate, 100 * point.true_accept_rate, point) for point in result.operating_points]
+    )
+    ax.set_xlabel("different classes, accepted (%)")
+    ax.set_ylabel("same class, accepted (%)")
+    ax.set_xlim(-2, 102)
+    ax.set_ylim(-2, 102)
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_det(result: PairResult, *, ax: Axes | None = None) -> Axes:
+    """Draw false rejects against false accepts on normal scales, where two normal distributions give a straight line.
+
+    Parameters
+    ----------
+    result : PairResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from scipy.special import ndtri
+
+    ax = _new_axes(square_size()) if ax is None else ax
+    ticks = np.array([0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999])
+    ends = ticks[0] / 3, 1 - ticks[0] / 3  # of the axes; rates of 0 and 1 would be infinitely far
+    false_accept, false_reject = (
+        ndtri(np.clip(rates, *ends)) for rates in (result.false_accept, 1 - result.true_accept)
+    )
+    lines = ax.plot(false_accept, false_reject, color=_BLUE, label=f"AUC {result.auc:.3f}")
+    middle = ndtri(np.clip(result.equal_error_rate, *ends))
+    label = f"equal error rate {result.equal_error_rate:.1%}"
+    lines += ax.plot(middle, middle, color=_VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
+    points = [
+        (*ndtri(np.clip([point.false_accept_rate, 1 - point.true_accept_rate], *ends)), point)
+        for point in result.operating_points
+    ]
+    _draw_points(ax, points)
+    names = [f"{100 * tick:g}" for tick in ticks]
+    ax.set_xticks(ndtri(ticks), names)
+    ax.set_yticks(ndtri(ticks), names)
+    ax.set_xlim(*ndtri(ends))
+    ax.set_ylim(*ndtri(ends))
+    ax.set_xlabel("different classes, accepted (%)")
+    ax.set_ylabel("same class, rejected (%)")
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_calibration(result: PairResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of pairs of the same class against P(same class), dots as large as their bins are full.
+
+    Parameters
+    ----------
+    result : PairResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The similarities are no probabilities.
+    """
+    found = result.calibration
+    if found is None:
+        raise ParameterError("result", "similarities that are no probabilities", "a result with a calibration")
+    ax = _new_axes(square_size()) if ax is None else ax
+    predicted, observed = 100 * found.predicted, 100 * found.observed
+    lines = ax.plot([0, 100], [0, 100], color=_GREEN, linestyle=":", label="as it says")
+    lines += ax.plot(predicted, observed, color=_BLUE, label=f"calibration error {found.error:.3f}")
+    ax.scatter(predicted, observed, s=10 + 300 * found.weight, color=_BLUE, zorder=3)
+    ax.set_xlabel("P(same class), mean of the bin (%)")
+    ax.set_ylabel(f"pairs of the same class (%), of {found.prior:.0%} in all")
+    ax.set_xlim(-3, 103)
+    ax.set_ylim(-3, 103)
+    _legend_above(ax, lines)
+    return ax
+
+
 def plot_spectrogram(spectrogram: npt.ArrayLike, *, front_end: LogMel | None = None, ax: Axes | None = None) -> Axes:
     """Draw a spectrogram in seconds and Hz, or in frames and bands where its front end is not known.
 
@@ -433,6 +546,11 @@ def ways_size() -> tuple[float, float]:
     return 6.4, 3.6
 
 
+def square_size() -> tuple[float, float]:
+    """Return the width and height in inches of a figure whose axes are alike, as for `plot_roc`."""
+    return 4.8, 4.8
+
+
 def confusion_size(result: EvaluationResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_confusion`."""
     side = min(3.2 + 0.35 * len(result.classes), 14)
@@ -542,6 +660,13 @@ def _htk_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
 
 def _hz_from_htk(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 700 * (10 ** (mels / 2595) - 1)
+
+
+def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]]) -> None:
+    for x, y, point in points:
+        ax.plot(x, y, color=_BLACK, marker="o", markersize=4, linestyle="none")
+        words = f"{point.wanted_rate:.3g}: at {point.threshold:.3g}"
+        ax.annotate(words, (x, y), xytext=(6, -9), textcoords="offset points", fontsize="x-small", parse_math=False)
 
 
 def _shots(result: EvaluationResult) -> str:

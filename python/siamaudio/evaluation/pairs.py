@@ -1,0 +1,738 @@
+"""Same class or not? How well similarities tell, and which threshold to set."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from siamaudio.errors import DatasetError, ParameterError
+from siamaudio.evaluation.results import Interval
+from siamaudio.evaluation.subjects import Metric, Subject, as_subject
+from siamaudio.features import Features
+from siamaudio.network import SiameseNetwork
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["Calibration", "OperatingPoint", "PairResult", "evaluate_pairs"]
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+_BLOCK_PAIRS = 1 << 21  # that are looked at at once
+_NORMAL_95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
+_NUM_BINS = 10  # of a calibration curve
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """A threshold, and what it lets through.
+
+    Attributes
+    ----------
+    wanted_rate : float
+        The false-accept rate that was asked for.
+    threshold : float
+        Two clips count as of the same class where their similarity is at least this: the choice that accepts most pairs
+        of the same class without more false accepts than wanted.
+    threshold_interval : Interval
+        Between which thresholds the false-accept rate may be what it was found to be (Woodruff 1952).
+    false_accept_rate : float
+        Share of the pairs of different classes that are accepted, `wanted_rate` at most.
+    false_accept_interval : Interval
+        Of this rate, the threshold held fixed.
+    true_accept_rate : float
+        Share of the pairs of the same class that are accepted.
+    true_accept_interval : Interval
+        Of this rate, the threshold held fixed.
+    """
+
+    wanted_rate: float
+    threshold: float
+    threshold_interval: Interval
+    false_accept_rate: float
+    false_accept_interval: Interval
+    true_accept_rate: float
+    true_accept_interval: Interval
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Calibration:
+    """Whether P(same class) is what it says.
+
+    Attributes
+    ----------
+    predicted : np.ndarray [shape=(bins,), dtype=float64]
+        Mean similarity in each of ten bins of equal width, empty ones left out.
+    observed : np.ndarray [shape=(bins,), dtype=float64]
+        Share of pairs of the same class in it.
+    weight : np.ndarray [shape=(bins,), dtype=float64]
+        Share of all pairs that are in it; adds up to 1.
+    error : float
+        Expected calibration error: mean of ``abs(predicted - observed)`` by `weight`.
+    prior : float
+        Share that pairs of the same class were given among all pairs.
+    """
+
+    predicted: npt.NDArray[np.float64]
+    observed: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+    error: float
+    prior: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class PairResult:
+    """How well similarities tell pairs of the same class from pairs of different classes.
+
+    Attributes
+    ----------
+    auc : float
+        Area under the ROC curve: the chance that a pair of the same class is more similar than one of different
+        classes, ties counted half.
+    auc_interval : Interval
+        Of `auc`.
+    equal_error_rate : float
+        Where false accepts and false rejects are equally frequent, between two thresholds if need be.
+    equal_error_interval : Interval
+        Of `equal_error_rate`.
+    equal_error_threshold : float
+        The threshold at which the two rates are closest.
+    operating_points : tuple of OperatingPoint
+        One for each false-accept rate that was asked for.
+    calibration : Calibration or None
+        None where similarities are no probabilities.
+    false_accept, true_accept : np.ndarray [shape=(corners,), dtype=float64]
+        The corners of the ROC curve, from (0, 0) to (1, 1).
+    thresholds : np.ndarray [shape=(corners,), dtype=float64]
+        Least similarity that is accepted at each corner, falling.
+    num_same, num_different : int
+        Pairs of the same class, and of different classes.
+    num_clips : int or None
+        Clips that the pairs are of; None where only pairs were given.
+    source_disjoint : bool
+        Whether pairs of one source are left out.
+    description : str
+        What was compared, in words.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> result = sa.evaluate_pairs(scores=[0.9, 0.8, 0.3, 0.4, 0.2, 0.1], same=[1, 1, 1, 0, 0, 0])
+    >>> round(result.auc, 3), round(result.equal_error_rate, 3)
+    (0.889, 0.333)
+    """
+
+    auc: float
+    auc_interval: Interval
+    equal_error_rate: float
+    equal_error_interval: Interval
+    equal_error_threshold: float
+    operating_points: tuple[OperatingPoint, ...]
+    calibration: Calibration | None
+    false_accept: npt.NDArray[np.float64]
+    true_accept: npt.NDArray[np.float64]
+    thresholds: npt.NDArray[np.float64]
+    num_same: int
+    num_different: int
+    num_clips: int | None
+    source_disjoint: bool
+    description: str
+
+    def at(self, false_accept_rate: float) -> OperatingPoint:
+        """Return the operating point for a false-accept rate.
+
+        Parameters
+        ----------
+        false_accept_rate : float
+            One of those that `evaluate_pairs` was asked for.
+
+        Raises
+        ------
+        ParameterError
+            It was not asked for.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> sa.evaluate_pairs(scores=[0.9, 0.8, 0.3, 0.2], same=[1, 1, 0, 0]).at(0.01).threshold
+        0.8
+        """
+        for point in self.operating_points:
+            if point.wanted_rate == false_accept_rate:
+                return point
+        known = ", ".join(f"{point.wanted_rate:g}" for point in self.operating_points)
+        raise ParameterError(
+            "false_accept_rate", false_accept_rate, f"{known}; evaluate_pairs(false_accept_rates=…) computes others"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it."""
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+    def to_json(self) -> str:
+        """Return everything as JSON, from which `from_json` makes the same result again."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make the result that `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            What `to_json` returned.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> result = sa.evaluate_pairs(scores=[0.9, 0.8, 0.3, 0.2], same=[1, 1, 0, 0])
+        >>> sa.PairResult.from_json(result.to_json()).auc == result.auc
+        True
+        """
+        values = json.loads(text)
+        arrays = ("false_accept", "true_accept", "thresholds")
+        calibration = values["calibration"]
+        if calibration is not None:
+            curves = {name: np.array(calibration[name]) for name in ("predicted", "observed", "weight")}
+            calibration = Calibration(**{**calibration, **curves})
+        return cls(
+            **{
+                **values,
+                **{name: np.array(values[name]) for name in arrays},
+                "auc_interval": Interval(**values["auc_interval"]),
+                "equal_error_interval": Interval(**values["equal_error_interval"]),
+                "operating_points": tuple(map(_point_from_dict, values["operating_points"])),
+                "calibration": calibration,
+            }
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a false-accept rate that was asked for: threshold, both rates, and their intervals."""
+        import pandas as pd
+
+        rows = []
+        for point in self.operating_points:
+            row: dict[str, float] = {"wanted_rate": point.wanted_rate}
+            for name in ("threshold", "false_accept", "true_accept"):
+                row[name] = getattr(point, name if name == "threshold" else f"{name}_rate")
+                interval: Interval = getattr(point, f"{name}_interval")
+                row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+            rows.append(row)
+        return pd.DataFrame(rows).set_index("wanted_rate")
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the ROC curve, with the operating points.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None
+            Where to draw; None: new axes.
+        """
+        from siamaudio import plotting
+
+        return plotting.plot_roc(self, ax=ax)
+
+    def plot_det(self, ax: Axes | None = None) -> Axes:
+        """Draw false rejects against false accepts, both on a normal scale (detection error tradeoff).
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None
+            Where to draw; None: new axes.
+        """
+        from siamaudio import plotting
+
+        return plotting.plot_det(self, ax=ax)
+
+    def plot_calibration(self, ax: Axes | None = None) -> Axes:
+        """Draw how often pairs are of the same class against how probable that was said to be.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None
+            Where to draw; None: new axes.
+
+        Raises
+        ------
+        ParameterError
+            The similarities are no probabilities.
+        """
+        from siamaudio import plotting
+
+        return plotting.plot_calibration(self, ax=ax)
+
+    def __repr__(self) -> str:
+        error = "" if self.calibration is None else f", calibration error {self.calibration.error:.3f}"
+        return (
+            f"PairResult(AUC {self.auc:.3f} [{self.auc_interval.low:.3f}, {self.auc_interval.high:.3f}], "
+            f"equal error rate {self.equal_error_rate:.1%}{error}, {self.num_same} pairs of the same class, "
+            f"{self.num_different} of different classes)"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table = self.to_frame().to_html(float_format="{:.4g}".format)
+        return f"<p>{escape(repr(self))}</p><p>{escape(self.description)}</p>{table}"
+
+
+def evaluate_pairs(
+    net: SiameseNetwork | None = None,
+    features: Features | None = None,
+    *,
+    similarity: npt.ArrayLike | None = None,
+    embeddings: npt.ArrayLike | None = None,
+    labels: Sequence[str] | npt.ArrayLike | None = None,
+    sources: Sequence[str] | npt.ArrayLike | None = None,
+    metric: Metric = "cosine",
+    scores: npt.ArrayLike | None = None,
+    same: npt.ArrayLike | None = None,
+    false_accept_rates: Sequence[float] = (0.1, 0.05, 0.01, 0.001),
+    source_disjoint: bool = False,
+    prior: float = 0.5,
+    allow_trained_classes: bool = False,
+    num_threads: int | None = None,
+) -> PairResult:
+    """Measure how well similarities tell whether two clips are of the same class, over every pair of clips.
+
+    Give a network and features, or embeddings and labels, or a similarity matrix and labels, or the scores of pairs and
+    whether each is of the same class.
+
+    Parameters
+    ----------
+    net : SiameseNetwork or None
+        A trained network.
+    features : Features or None
+        Clips of classes that the network has not been trained on.
+    similarity : array-like or None [shape=(clips, clips)]
+        Similarity of every two clips; read above the diagonal.
+    embeddings : array-like or None [shape=(clips, dim)]
+        To be compared by `metric`.
+    labels : sequence or None [shape=(clips,)]
+        Class of each clip, names or numbers, with `similarity` or `embeddings`.
+    sources : sequence or None [shape=(clips,)]
+        What each clip was cut from, names or numbers; None: as the features say.
+    metric : {"cosine", "euclidean"}
+        How to compare `embeddings`.
+    scores : array-like or None [shape=(pairs,)]
+        Similarity of each pair.
+    same : array-like of bool or None [shape=(pairs,)]
+        Whether each pair is of the same class, with `scores`.
+    false_accept_rates : sequence of float in [0, 1]
+        To find thresholds for.
+    source_disjoint : bool
+        Leave out pairs of clips of one source.
+    prior : float in (0, 1)
+        Share of pairs of the same class that calibration is judged for. Networks learn from about as many pairs of the
+        same class as of different ones, while of all pairs of clips few are of the same class.
+    allow_trained_classes : bool
+        Accept classes that the network was trained on; the figure then says nothing about new sounds.
+    num_threads : int > 0 or None
+        CPU threads; None: one a core.
+
+    Returns
+    -------
+    PairResult
+
+    Raises
+    ------
+    ParameterError
+        Arguments do not belong together, have wrong shapes, or are out of their range.
+    DatasetError
+        There is no pair of the same class, or none of different ones, or a class was trained on.
+
+    Notes
+    -----
+    Pairs that share a clip are not independent. The variances are those of the linearised statistics, summed over the
+    sources (over the clips, where no sources are known; over the pairs, where only pairs are given): how much the
+    figure would move if a source counted for more, less the mean of its class. For the AUC this is DeLong's variance
+    with clusters (DeLong 1988, Obuchowski 1997). The intervals are Wilson's for as many independent pairs as would have
+    that variance. Classes are held fixed: for other classes all intervals are too short.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import siamaudio as sa
+    >>> rng = np.random.default_rng(0)
+    >>> embeddings = np.repeat(rng.standard_normal((5, 8)), 10, axis=0) + 0.5 * rng.standard_normal((50, 8))
+    >>> result = sa.evaluate_pairs(embeddings=embeddings, labels=np.repeat(list("abcde"), 10))
+    >>> result.num_same, result.num_different
+    (225, 1000)
+    >>> result.at(0.01).false_accept_rate <= 0.01
+    True
+    """
+    rates = tuple(float(rate) for rate in false_accept_rates)
+    if not all(0 <= rate <= 1 for rate in rates):
+        raise ParameterError("false_accept_rates", false_accept_rates, "rates from 0 to 1")
+    if not 0 < prior < 1:
+        raise ParameterError("prior", prior, "between 0 and 1")
+    if scores is not None or same is not None:
+        if any(given is not None for given in (net, features, similarity, embeddings, labels)):
+            raise ParameterError("scores", "scores of pairs and something else", "scores and same by themselves")
+        if source_disjoint:
+            raise ParameterError("source_disjoint", True, "False where only pairs are given: leave such pairs out")
+        pairs = _given_pairs(scores, same)
+        probable = None
+    else:
+        subject = as_subject(
+            net,
+            features,
+            similarity=similarity,
+            embeddings=embeddings,
+            labels=labels,
+            sources=sources,
+            metric=metric,
+            clips_per_class=1,
+            allow_trained_classes=allow_trained_classes,
+            num_threads=num_threads,
+        )
+        if source_disjoint and subject.sources is None:
+            raise ParameterError(
+                "sources",
+                None,
+                "what each clip was cut from, to leave out pairs of one source; or source_disjoint=False",
+            )
+        pairs = _clip_pairs(subject, source_disjoint)
+        probable = False if embeddings is not None else None
+    return _evaluate(pairs, rates, prior, probable, source_disjoint)
+
+
+# ---- Pairs, in blocks
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Block:
+    """Some pairs: their similarities, and the two units (clips, or the pair itself) that each is made of."""
+
+    same: FloatArray
+    different: FloatArray
+    units_of_same: tuple[npt.NDArray[np.int64], ...]
+    units_of_different: tuple[npt.NDArray[np.int64], ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Pairs:
+    """All pairs, which `blocks` goes through as often as asked."""
+
+    blocks: Callable[[], Iterator[_Block]]
+    strata: npt.NDArray[np.int64]  # class of each unit
+    clusters: npt.NDArray[np.int64]  # source of each unit
+    units_per_pair: int
+    num_clips: int | None
+    description: str
+    resampled: str
+
+
+def _given_pairs(scores: npt.ArrayLike | None, same: npt.ArrayLike | None) -> _Pairs:
+    if scores is None or same is None:
+        raise ParameterError("same" if same is None else "scores", None, "one for each pair, scores and same together")
+    values, is_same = np.asarray(scores), np.asarray(same)
+    if values.dtype.kind not in "biuf":
+        raise ParameterError("scores", f"an array of {values.dtype}", "real numbers")
+    values = values if values.dtype == np.float32 else values.astype(np.float64)
+    if values.ndim != 1 or is_same.shape != values.shape:
+        raise ParameterError("same", f"shape {is_same.shape} for scores of shape {values.shape}", "(pairs,) both")
+    if is_same.dtype.kind not in "biuf" or not np.isin(is_same, (0, 1)).all():
+        raise ParameterError("same", "other values than 0 and 1", "True or False for each pair")
+    if not np.isfinite(values).all():
+        raise ParameterError("scores", f"{values[~np.isfinite(values)][0]}", "finite numbers")
+    is_same = is_same.astype(bool)
+    everyone = np.arange(len(values))
+    block = _Block(
+        same=values[is_same],
+        different=values[~is_same],
+        units_of_same=(everyone[is_same],),
+        units_of_different=(everyone[~is_same],),
+    )
+    return _Pairs(
+        blocks=lambda: iter([block]),
+        strata=is_same.astype(np.int64),
+        clusters=everyone,
+        units_per_pair=1,
+        num_clips=None,
+        description=f"{len(values)} given pairs",
+        resampled="over pairs, which are taken as independent",
+    )
+
+
+def _clip_pairs(subject: Subject, source_disjoint: bool) -> _Pairs:
+    if subject.sources is None:
+        clusters, resampled = np.arange(len(subject.labels)), "over the clips of these classes"
+    else:
+        clusters, resampled = subject.sources, "over the sources of these classes"
+    policy = "from different sources" if source_disjoint else "which may share a source"
+    return _Pairs(
+        blocks=lambda: _blocks_above_diagonal(subject, source_disjoint),
+        strata=subject.labels,
+        clusters=clusters,
+        units_per_pair=2,
+        num_clips=len(subject.labels),
+        description=f"every pair of {len(subject.labels)} clips of {len(subject.classes)} classes, {policy}, "
+        f"compared by {subject.compared_by}",
+        resampled=resampled,
+    )
+
+
+def _blocks_above_diagonal(subject: Subject, source_disjoint: bool) -> Iterator[_Block]:
+    labels, sources = subject.labels, subject.sources
+    num_rows = max(1, _BLOCK_PAIRS // len(labels))
+    for start, similarity in subject.blocks():
+        for first in range(start, start + len(similarity), num_rows):
+            rows = np.arange(first, min(first + num_rows, start + len(similarity)))
+            columns = np.arange(first, len(labels))
+            values = similarity[rows - start, first:]
+            counts = columns > rows[:, None]
+            if source_disjoint and sources is not None:
+                counts &= sources[columns] != sources[rows][:, None]
+            if not np.isfinite(values[counts]).all():
+                row, column = np.argwhere(counts & ~np.isfinite(values))[0]
+                one, other = subject.positions[rows[row]], subject.positions[columns[column]]
+                raise ParameterError(
+                    "similarity", f"{values[row, column]} for clips {one} and {other}", "finite numbers"
+                )
+            is_same = labels[columns] == labels[rows][:, None]
+            same, different = np.nonzero(counts & is_same), np.nonzero(counts & ~is_same)
+            yield _Block(
+                same=values[same],
+                different=values[different],
+                units_of_same=(rows[same[0]], columns[same[1]]),
+                units_of_different=(rows[different[0]], columns[different[1]]),
+            )
+
+
+# ---- The figures
+
+
+def _evaluate(
+    pairs: _Pairs, rates: tuple[float, ...], prior: float, probable: bool | None, source_disjoint: bool
+) -> PairResult:
+    same, different = _sorted_scores(pairs)
+    curve = _Curve(same, different)
+    auc = _auc(same, different)
+    equal_error_rate, equal_error_threshold = _equal_error(curve)
+    corners = [curve.best_corner(rate) for rate in rates]
+    thresholds = np.array([*(curve.thresholds[corner] for corner in corners), equal_error_threshold])
+    spread = _Spread(pairs, same, different, auc, thresholds)
+
+    points = []
+    for index, (rate, corner) in enumerate(zip(rates, corners, strict=True)):
+        false_accept, true_accept = float(curve.false_accept[corner]), float(curve.true_accept[corner])
+        false_interval = spread.interval(false_accept, spread.false_accept[index], len(different))
+        point = OperatingPoint(
+            wanted_rate=rate,
+            threshold=float(curve.thresholds[corner]),
+            threshold_interval=Interval(
+                curve.threshold_at(false_interval.high),
+                max(curve.threshold_at(false_interval.low), float(curve.thresholds[corner])),
+                kind=false_interval.kind,
+            ),
+            false_accept_rate=false_accept,
+            false_accept_interval=false_interval,
+            true_accept_rate=true_accept,
+            true_accept_interval=spread.interval(true_accept, spread.true_accept[index], len(same)),
+        )
+        points.append(point)
+    if probable is None:
+        low, high = min(same[0], different[0]), max(same[-1], different[-1])
+        probable = bool(low >= 0 and high <= 1)
+    turns = curve.turns()
+    return PairResult(
+        auc=auc,
+        auc_interval=spread.interval(auc, spread.auc, len(same)),
+        equal_error_rate=equal_error_rate,
+        equal_error_interval=spread.interval(equal_error_rate, spread.equal_error, len(same)),
+        equal_error_threshold=equal_error_threshold,
+        operating_points=tuple(points),
+        calibration=_calibration(same, different, prior) if probable else None,
+        false_accept=curve.false_accept[turns],
+        true_accept=curve.true_accept[turns],
+        thresholds=curve.thresholds[turns],
+        num_same=len(same),
+        num_different=len(different),
+        num_clips=pairs.num_clips,
+        source_disjoint=source_disjoint,
+        description=pairs.description,
+    )
+
+
+def _sorted_scores(pairs: _Pairs) -> tuple[FloatArray, FloatArray]:
+    blocks = [(block.same, block.different) for block in pairs.blocks()]
+    same, different = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    for scores, what in ((same, "of the same class"), (different, "of different classes")):
+        if len(scores) == 0:
+            raise DatasetError(f"there is no pair {what}; both kinds are needed")
+        scores.sort()
+    return same, different
+
+
+class _Curve:
+    """The ROC curve at every similarity at which a pair of the same class begins to be accepted.
+
+    Between two of these nothing but pairs of different classes is accepted, so that no corner is missing, however many
+    pairs of different classes there are.
+    """
+
+    def __init__(self, same: FloatArray, different: FloatArray) -> None:
+        self.same, self.different = same, different
+        levels = np.unique(same)[::-1]
+        just_above = np.nextafter(levels, np.array(np.inf, dtype=levels.dtype))
+        least = min(same[0], different[0])
+        most = max(same[-1], different[-1])
+        start = np.nextafter(most, np.array(np.inf, dtype=levels.dtype))
+        steps = np.stack([just_above, levels], axis=1).ravel()
+        # Every threshold is a number of the scores' own precision: what is compared with it decides alike.
+        thresholds = np.concatenate([[start], steps, [least]]).astype(levels.dtype)
+        num_false = len(different) - np.searchsorted(different, thresholds, side="left")
+        num_true = len(same) - np.searchsorted(same, thresholds, side="left")
+        fresh = np.r_[True, (np.diff(num_false) > 0) | (np.diff(num_true) > 0)]
+        self.num_false, self.num_true = num_false[fresh], num_true[fresh]
+        self.thresholds = thresholds[fresh].astype(np.float64)
+        self.false_accept, self.true_accept = self.num_false / len(different), self.num_true / len(same)
+
+    def best_corner(self, rate: float) -> int:
+        """Return the corner with most true accepts, and of these with fewest false ones, within a false-accept rate."""
+        allowed = int(np.searchsorted(self.false_accept, rate, side="right")) - 1
+        return int(np.searchsorted(self.num_true, self.num_true[allowed], side="left"))
+
+    def threshold_at(self, rate: float) -> float:
+        """Return the least similarity of the share `rate` of the pairs of different classes that are most similar."""
+        count = min(max(math.ceil(rate * len(self.different)), 0), len(self.different))
+        return float(self.different[-count]) if count else float(self.thresholds[0])
+
+    def turns(self) -> npt.NDArray[np.int64]:
+        """Return the corners between which the curve is straight."""
+        across, up = np.diff(self.num_false), np.diff(self.num_true)
+        bends = across[1:] * up[:-1] != across[:-1] * up[1:]
+        return np.flatnonzero(np.r_[True, bends, True])
+
+
+def _auc(same: FloatArray, different: FloatArray) -> float:
+    less, up_to = (np.searchsorted(different, same, side=side) for side in ("left", "right"))
+    return (int(less.sum()) + int(up_to.sum())) / (2 * len(same) * len(different))
+
+
+def _equal_error(curve: _Curve) -> tuple[float, float]:
+    """Return the rate at which the curve meets the diagonal of equal errors, and the threshold nearest to it."""
+    excess = curve.false_accept + curve.true_accept - 1
+    after = int(np.flatnonzero(excess >= 0)[0])
+    share = -excess[after - 1] / (excess[after] - excess[after - 1])
+    rate = curve.false_accept[after - 1] + share * (curve.false_accept[after] - curve.false_accept[after - 1])
+    between = []
+    for scores in (curve.same, curve.different):
+        start, stop = np.searchsorted(scores, curve.thresholds[[after, after - 1]].astype(scores.dtype))
+        between.append(scores[start : stop + 1])
+    candidates = np.unique(np.concatenate(between))
+    false_accept = 1 - np.searchsorted(curve.different, candidates) / len(curve.different)
+    false_reject = np.searchsorted(curve.same, candidates) / len(curve.same)
+    return float(rate), float(candidates[np.abs(false_accept - false_reject).argmin()])
+
+
+class _Spread:
+    """How far the figures would move if other clips had been drawn."""
+
+    def __init__(
+        self, pairs: _Pairs, same: FloatArray, different: FloatArray, auc: float, thresholds: npt.NDArray[np.float64]
+    ) -> None:
+        self._pairs = pairs
+        num_units = len(pairs.strata)
+        limits = thresholds.astype(same.dtype)
+        auc_pull = np.zeros(num_units)
+        pulls = {"same": np.zeros((len(limits), num_units)), "different": np.zeros((len(limits), num_units))}
+        for block in pairs.blocks():
+            for kind, scores, units, others in (
+                ("same", block.same, block.units_of_same, different),
+                ("different", block.different, block.units_of_different, same),
+            ):
+                total = len(same) if kind == "same" else len(different)
+                # The share of the other kind of pairs that this pair is on the right side of.
+                less, up_to = (np.searchsorted(others, scores, side=side) for side in ("left", "right"))
+                share = (less + up_to) / (2 * len(others))
+                _add(auc_pull, units, ((share if kind == "same" else 1 - share) - auc) / total)
+                for row, limit in zip(pulls[kind], limits, strict=True):
+                    accepted = scores >= limit
+                    sorted_all = same if kind == "same" else different
+                    rate = 1 - np.searchsorted(sorted_all, limit) / total
+                    _add(row, units, (accepted - rate) / total)
+        self.auc = self._variance(auc_pull)
+        self.true_accept = [self._variance(pull) for pull in pulls["same"]]
+        self.false_accept = [self._variance(pull) for pull in pulls["different"]]
+        # Mean of both error rates at the threshold, which near the equal error rate moves as that does.
+        self.equal_error = self._variance((pulls["different"][-1] - pulls["same"][-1]) / 2)
+
+    def _variance(self, pull: npt.NDArray[np.float64]) -> float:
+        strata, clusters = self._pairs.strata, self._pairs.clusters
+        sizes = np.bincount(strata)
+        centred = pull - (np.bincount(strata, pull) / np.maximum(sizes, 1))[strata]
+        in_class, cluster_of = np.unique(np.stack([strata, clusters], axis=1), axis=0, return_inverse=True)
+        num_clusters = np.bincount(in_class[:, 0], minlength=len(sizes))
+        sums = np.bincount(cluster_of.ravel(), centred, minlength=len(in_class))
+        count = num_clusters[in_class[:, 0]]
+        return float((sums**2 * count / np.maximum(count - 1, 1)).sum())
+
+    def interval(self, rate: float, variance: float, num_pairs: int) -> Interval:
+        """Return Wilson's interval for as many independent pairs as give such a variance."""
+        # So many pairs have no clip in common, and a mean over all pairs is never less sure than one over these.
+        least = max(1.0, len(np.unique(self._pairs.clusters)) / self._pairs.units_per_pair)
+        number = rate * (1 - rate) / variance if variance > 0 else 0.0
+        number = min(max(number, min(least, num_pairs)), num_pairs)
+        squared = _NORMAL_95**2 / number
+        middle = (rate + squared / 2) / (1 + squared)
+        reach = math.sqrt(squared * (rate * (1 - rate) + squared / 4)) / (1 + squared)
+        return Interval(
+            max(0.0, min(rate, middle - reach)),
+            min(1.0, max(rate, middle + reach)),
+            kind=f"{self._pairs.resampled}, Wilson's",
+        )
+
+
+def _add(
+    sums: npt.NDArray[np.float64], units: tuple[npt.NDArray[np.int64], ...], values: npt.NDArray[np.float64]
+) -> None:
+    for unit in units:
+        sums += np.bincount(unit, values, minlength=len(sums))
+
+
+def _calibration(same: FloatArray, different: FloatArray, prior: float) -> Calibration:
+    edges = np.linspace(0, 1, _NUM_BINS + 1)[1:-1].astype(same.dtype)
+    counts = np.zeros((2, _NUM_BINS))
+    sums = np.zeros((2, _NUM_BINS))
+    for kind, scores in enumerate((same, different)):
+        ends = [0, *np.searchsorted(scores, edges, side="right"), len(scores)]
+        for number, (start, stop) in enumerate(itertools.pairwise(ends)):
+            counts[kind, number] = stop - start
+            sums[kind, number] = scores[start:stop].sum(dtype=np.float64)
+    per_pair = np.array([[prior / len(same)], [(1 - prior) / len(different)]])
+    counts, sums = counts * per_pair, sums * per_pair
+    filled = counts.sum(axis=0) > 0
+    weight = counts.sum(axis=0)[filled]
+    predicted, observed = sums.sum(axis=0)[filled] / weight, counts[0, filled] / weight
+    return Calibration(
+        predicted=predicted,
+        observed=observed,
+        weight=weight,
+        error=float(weight @ np.abs(predicted - observed)),
+        prior=prior,
+    )
+
+
+def _point_from_dict(values: dict[str, Any]) -> OperatingPoint:
+    intervals = {name: Interval(**value) for name, value in values.items() if name.endswith("_interval")}
+    return OperatingPoint(**{**values, **intervals})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
