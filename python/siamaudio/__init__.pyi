@@ -22,9 +22,11 @@ from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
 from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
+from .evaluation import LeakReport as LeakReport
 from .evaluation import PairResult as PairResult
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import evaluate_pairs as evaluate_pairs
+from .evaluation import leak_report as leak_report
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import EvaluationResult, OperatingPoint, PairResult
+    from siamaudio.evaluation import EvaluationResult, LeakReport, OperatingPoint, PairResult
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -43,6 +43,7 @@ __all__ = [
     "plot_det",
     "plot_examples",
     "plot_history",
+    "plot_leaks",
     "plot_pairs",
     "plot_per_class",
     "plot_roc",
@@ -373,6 +374,33 @@ def plot_calibration(result: PairResult, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-3, 103)
     ax.set_ylim(-3, 103)
     _legend_above(ax, lines)
+    return ax
+
+
+def plot_leaks(report: LeakReport, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracies with and without clips of one source and copies, beside guessing.
+
+    Parameters
+    ----------
+    report : LeakReport
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes((6.4, 1.2 + 0.5 * len(report.accuracies))) if ax is None else ax
+    positions = range(len(report.accuracies))
+    bars = ax.barh(positions, [100 * accuracy for accuracy in report.accuracies.values()], color=_SKY, height=0.75)
+    ax.bar_label(bars, fmt="{:.1f}", padding=3, fontsize="small")
+    ax.set_yticks(positions, list(report.accuracies))
+    ax.invert_yaxis()
+    ax.set_xlabel(f"{report.ways}-way one-shot accuracy of {report.compared_by} (%)")
+    ax.set_xlim(0, 112)
+    ax.set_xticks(range(0, 101, 20))
+    _legend_above(ax, [_vertical_line(ax, 1 / report.ways, "guessing", _GREEN, ":")])
     return ax
 
 

@@ -1,6 +1,7 @@
 """One-shot and few-shot accuracy: what is measured, by which protocol, and how sure it is."""
 
 from siamaudio.evaluation.exact import evaluate_oneshot
+from siamaudio.evaluation.leaks import LeakReport, NearDuplicate, leak_report
 from siamaudio.evaluation.pairs import Calibration, OperatingPoint, PairResult, evaluate_pairs
 from siamaudio.evaluation.results import EvaluationResult, Interval
 
@@ -8,8 +9,11 @@ __all__ = [
     "Calibration",
     "EvaluationResult",
     "Interval",
+    "LeakReport",
+    "NearDuplicate",
     "OperatingPoint",
     "PairResult",
     "evaluate_oneshot",
     "evaluate_pairs",
+    "leak_report",
 ]
