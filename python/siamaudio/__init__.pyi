@@ -20,10 +20,12 @@ from .errors import ParameterError as ParameterError
 from .errors import SiamaudioError as SiamaudioError
 from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
+from .evaluation import Comparison as Comparison
 from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
 from .evaluation import LeakReport as LeakReport
 from .evaluation import PairResult as PairResult
+from .evaluation import compare as compare
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import evaluate_pairs as evaluate_pairs
 from .evaluation import leak_report as leak_report

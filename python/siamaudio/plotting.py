@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import EvaluationResult, LeakReport, OperatingPoint, PairResult
+    from siamaudio.evaluation import Comparison, EvaluationResult, LeakReport, OperatingPoint, PairResult
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -39,6 +39,7 @@ __all__ = [
     "history_size",
     "per_class_size",
     "plot_calibration",
+    "plot_comparison",
     "plot_confusion",
     "plot_det",
     "plot_examples",
@@ -297,6 +298,42 @@ def plot_roc(result: PairResult, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-2, 102)
     ax.set_ylim(-2, 102)
     _legend_above(ax, lines)
+    return ax
+
+
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Draw the difference of each class with its interval, largest on top, and that over all beneath.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Filled dots are classes whose corrected p-value is below 5 %.
+    """
+    ranked = sorted(comparison.per_class.items(), key=lambda item: item[1].difference)
+    ax = _new_axes((6.4, 1.6 + 0.3 * len(ranked))) if ax is None else ax
+    rows = [(comparison.difference, comparison.interval, comparison.p_value)]
+    rows += [(found.difference, found.interval, found.corrected_p_value) for _, found in ranked]
+    for position, (difference, interval, p_value) in enumerate(rows):
+        colour = _BLUE if position else _BLACK
+        if interval is not None:
+            ax.hlines(position, 100 * interval.low, 100 * interval.high, color=colour, linewidth=1.5)
+        filled = colour if p_value < 0.05 else "white"
+        marker = "o" if position else "D"
+        ax.plot(100 * difference, position, marker, color=colour, markerfacecolor=filled, linestyle="none")
+    ax.axvline(0, color=_BLACK, linewidth=0.8)
+    ax.set_yticks(range(len(rows)), ["over all", *(_shown(name) for name, _ in ranked)], parse_math=False)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.set_xlabel(
+        f"{_shown(comparison.names[1])} less {_shown(comparison.names[0])} (points); filled: p < 5%",
+        parse_math=False,
+    )
     return ax
 
 

@@ -1,5 +1,6 @@
 """One-shot and few-shot accuracy: what is measured, by which protocol, and how sure it is."""
 
+from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare
 from siamaudio.evaluation.exact import evaluate_oneshot
 from siamaudio.evaluation.leaks import LeakReport, NearDuplicate, leak_report
 from siamaudio.evaluation.pairs import Calibration, OperatingPoint, PairResult, evaluate_pairs
@@ -7,12 +8,16 @@ from siamaudio.evaluation.results import EvaluationResult, Interval
 
 __all__ = [
     "Calibration",
+    "ClassComparison",
+    "Comparison",
     "EvaluationResult",
     "Interval",
     "LeakReport",
+    "McNemar",
     "NearDuplicate",
     "OperatingPoint",
     "PairResult",
+    "compare",
     "evaluate_oneshot",
     "evaluate_pairs",
     "leak_report",

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import next_fast_len
+from scipy.fft import irfft, next_fast_len, rfft
 
 from siamaudio.errors import ParameterError
 from siamaudio.features import Features
@@ -118,15 +118,14 @@ class Fingerprints:
         shifts = np.arange(-most, most + 1)
         # Long enough for no shift to meet the other end; circular correlation does the rest.
         length = next_fast_len(num_steps + most, real=True)
-        spectra = np.fft.rfft(self.signs, length, axis=2).transpose(2, 0, 1)
-        spectra = np.ascontiguousarray(spectra)
+        spectra = np.ascontiguousarray(np.asarray(rfft(self.signs, length, axis=2)).transpose(2, 0, 1))
         first_scale, second_scale = self._scales(shifts)
         for first in range(0, num_clips, _BLOCK_CLIPS):
             rows = slice(first, min(first + _BLOCK_CLIPS, num_clips))
             for second in range(first, num_clips, _BLOCK_CLIPS):
                 columns = slice(second, min(second + _BLOCK_CLIPS, num_clips))
                 product = np.matmul(spectra[:, rows], spectra[:, columns].conj().transpose(0, 2, 1))
-                circular = np.fft.irfft(product.transpose(1, 2, 0), length, axis=2)
+                circular = np.asarray(irfft(product.transpose(1, 2, 0), length, axis=2))
                 correlation = np.concatenate([circular[..., length - most :], circular[..., : most + 1]], axis=2)
                 correlation *= first_scale[rows, None]
                 correlation *= second_scale[None, columns]
@@ -169,4 +168,4 @@ def _signs(spectrograms: npt.NDArray[np.floating], per_band: int, per_step: int)
     weights = np.clip((around - mean) / np.where(deviation > 0, deviation, 1), 0, 1)
     # In digital silence there are no changes but those of rounding.
     least = 1e-4 * np.abs(changes).max(axis=(1, 2), keepdims=True)
-    return np.where(np.abs(changes) > least, np.sign(changes) * weights, 0)
+    return np.where(np.abs(changes) > least, np.sign(changes) * weights, np.float32(0))
