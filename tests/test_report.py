@@ -163,8 +163,8 @@ def test_class_names_are_text_wherever_they_stand(page: Page, report: Path) -> N
     assert [tag["data-key"] for tag in page.named("th") if tag.get("data-key") == NASTY] == [NASTY]
     # Both charts of classes name them, too.
     svgs = re.findall(r"<svg.*?</svg>", report.read_text("utf-8"), re.DOTALL)
-    assert [NASTY in Page(svg).text for svg in svgs] == [True, True, False]
-    assert ["bad�byte" in Page(svg).text for svg in svgs] == [True, True, False]
+    assert [NASTY in Page(svg).text for svg in svgs] == [True, True, False, False]
+    assert ["bad�byte" in Page(svg).text for svg in svgs] == [True, True, False, False]
 
 
 def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
@@ -186,12 +186,12 @@ def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
 
 
 def test_figures_have_words(page: Page) -> None:
-    assert len(page.named("svg")) == 3
+    assert len(page.named("svg")) == 4
     assert all(svg["role"] == "img" for svg in page.named("svg"))
-    assert len(page.named("title")) == 1 + 3
+    assert len(page.named("title")) == 1 + 4
     (image,) = page.named("img")
     assert image["alt"]
-    assert len(page.named("figure")) == len(page.named("figcaption")) == 4
+    assert len(page.named("figure")) == len(page.named("figcaption")) == 5
 
 
 def test_examples_are_a_png_and_a_list(page: Page, net: sa.SiameseNetwork, features: sa.Features) -> None:
@@ -225,7 +225,9 @@ def test_same_input_gives_the_same_bytes(
     assert plt.get_fignums() == []
 
 
-def test_title_is_the_callers(net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path: Path):
+def test_title_is_the_callers(
+    net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path: Path
+):
     path = tmp_path / "report.html"
     path.write_text("older")
     sa.write_report(path, net, features, result, title="Dogs & <cats>", num_examples=0)
@@ -247,7 +249,7 @@ def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     assert "A query of" in page.text
     for words in ("Class split", "Front end", "raw spectrogram is", "Training", "None"):
         assert words not in page.text
-    assert len(page.named("svg")) == 2
+    assert len(page.named("svg")) == 3
 
 
 def test_classes_that_never_fail_are_mistaken_for_none(net: sa.SiameseNetwork, tmp_path: Path) -> None:
@@ -327,7 +329,7 @@ def test_report_in_a_browser(browser: Any, report: Path) -> None:
         found = browser.execute_script(SIZES)
         assert found["window"] == width
         assert found["page"][0] <= found["page"][1]
-        assert (len(found["images"]), len(found["charts"])) == (1, 3)
+        assert (len(found["images"]), len(found["charts"])) == (1, 4)
         for own_width, own_height, shown_width, shown_height in found["images"] + found["charts"]:
             assert shown_width > 300
             assert shown_width / shown_height == pytest.approx(own_width / own_height, rel=0.02)

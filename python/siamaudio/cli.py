@@ -287,7 +287,8 @@ def evaluate(
     print(f"{result.description}; {result.num_clips} clips")
     for name, accuracy in result.per_class.items():
         print(f"  {name:<24} {accuracy:6.1%}")
-    print(f"accuracy {result.accuracy:.1%}, nearest raw spectrogram {result.baselines['raw spectrogram']:.1%}, chance {result.baselines['chance']:.1%}")
+    baselines = ", ".join(f"{name} {accuracy:.1%}" for name, accuracy in result.baselines.items())
+    print(f"accuracy {result.accuracy:.1%}, {baselines}")
     if report is not None:
         print(f"report: {report}")
 

@@ -178,7 +178,8 @@ def _charts(net: SiameseNetwork, result: EvaluationResult) -> dict[str, Markup |
         ),
         "ways": _chart(
             "ways",
-            f"Accuracy against classes a task: {', '.join(f'{n} {share:.1%}' for n, share in result.ways_curve.items())}",
+            "Accuracy against classes a task: "
+            + ", ".join(f"{ways} classes {share:.1%}" for ways, share in result.ways_curve.items()),
             plotting.ways_size(),
             lambda ax: plotting.plot_ways(result, ax=ax),
         )

@@ -118,9 +118,10 @@ def as_subject(
     Raises
     ------
     ParameterError
-        Arguments do not belong together or have wrong shapes; sources are needed but not known.
+        Arguments do not belong together or have wrong shapes, fewer than two classes have enough clips, or sources are
+        needed but not known.
     DatasetError
-        Fewer than two classes have enough clips, or a class was trained on.
+        A class was trained on.
     """
     given = {"net": net, "similarity": similarity, "embeddings": embeddings}
     named = [name for name, value in given.items() if value is not None]
@@ -142,21 +143,21 @@ def as_subject(
         names, codes = _encoded("labels", labels)
     num_given = len(codes)
     origins = _checked_sources(sources, num_given, source_disjoint)
+    matrix = None if similarity is None else _checked_similarity(similarity, num_given)
+    vectors = None if embeddings is None else _checked_embeddings(embeddings, num_given)
     kept, left_out = _large_enough(names, codes, origins if source_disjoint else None, clips_per_class)
     positions = np.flatnonzero(kept[codes])
     everyone = len(positions) == num_given
 
-    vectors = None
     if net is not None and features is not None:
         features = features if everyone else features[positions]
         vectors = net.embed(features, num_threads=num_threads)
         rows, compared_by = _by_network(net, vectors, num_threads), "the network"
-    elif similarity is not None:
-        matrix = _checked_matrix("similarity", similarity, (num_given, num_given))
+    elif matrix is not None:
         matrix = matrix if everyone else np.ascontiguousarray(matrix[np.ix_(positions, positions)])
         rows, compared_by = matrix.__getitem__, "the given similarities"
     else:
-        vectors = _checked_matrix("embeddings", embeddings, (num_given, None)).astype(np.float32, copy=False)
+        assert vectors is not None  # one of three was given
         vectors = vectors if everyone else vectors[positions]
         rows, compared_by = _by_metric(vectors, metric), f"{metric} similarity of the embeddings"
     return Subject(
@@ -179,6 +180,11 @@ def check_ways(ways: int, subject: Subject) -> None:
     if not 2 <= ways <= num_classes:
         without = f" without {', '.join(map(repr, subject.left_out))}" if subject.left_out else ""
         raise ParameterError("ways", ways, f"2 to {num_classes}, the number of classes{without}")
+
+
+def source_policy(source_disjoint: bool) -> str:
+    """Say which queries and supports meet."""
+    return "query and supports are of different sources" if source_disjoint else "query and support may share a source"
 
 
 def check_unseen(net: SiameseNetwork, features: Features, allow_trained_classes: bool) -> None:
@@ -221,7 +227,9 @@ def _checked_sources(
     if sources is None:
         if are_needed:
             raise ParameterError(
-                "sources", None, "what each clip was cut from, for a source-disjoint evaluation; or source_disjoint=False"
+                "sources",
+                None,
+                "what each clip was cut from, for a source-disjoint evaluation; or source_disjoint=False",
             )
         return None
     _, codes = _encoded("sources", sources)
@@ -230,16 +238,36 @@ def _checked_sources(
     return codes
 
 
-def _checked_matrix(argument: str, values: npt.ArrayLike | None, shape: tuple[int, int | None]) -> FloatMatrix:
+def _checked_similarity(similarity: npt.ArrayLike, num_clips: int) -> FloatMatrix:
+    matrix = _real_matrix("similarity", similarity)
+    if matrix.shape != (num_clips, num_clips):
+        raise ParameterError("similarity", f"shape {matrix.shape}", f"({num_clips}, {num_clips}), as there are labels")
+    rows, columns = np.nonzero(np.isnan(matrix))
+    wrong = np.flatnonzero(rows != columns)
+    if len(wrong):
+        raise ParameterError("similarity", f"NaN for clips {rows[wrong[0]]} and {columns[wrong[0]]}", "numbers")
+    return matrix
+
+
+def _checked_embeddings(embeddings: npt.ArrayLike, num_clips: int) -> npt.NDArray[np.float32]:
+    vectors = _real_matrix("embeddings", embeddings).astype(np.float32, copy=False)
+    if len(vectors) != num_clips:
+        raise ParameterError("embeddings", f"shape {vectors.shape}", f"({num_clips}, dim), as there are labels")
+    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(wrong):
+        raise ParameterError("embeddings", f"NaN or infinity for clip {wrong[0]}", "finite numbers")
+    return vectors
+
+
+def _real_matrix(argument: str, values: npt.ArrayLike) -> FloatMatrix:
     try:
         matrix = np.asarray(values)
     except ValueError:
         raise ParameterError(argument, "rows of unequal length", "a matrix of real numbers") from None
     if matrix.dtype.kind not in "biuf":
         raise ParameterError(argument, f"an array of {matrix.dtype}", "real numbers")
-    wanted = (shape[0], "dim" if shape[1] is None else shape[1])
-    if matrix.ndim != 2 or len(matrix) != shape[0] or (shape[1] is not None and matrix.shape[1] != shape[1]):
-        raise ParameterError(argument, f"shape {matrix.shape}", f"({wanted[0]}, {wanted[1]}), as there are labels")
+    if matrix.ndim != 2:
+        raise ParameterError(argument, f"shape {matrix.shape}", "a matrix")
     return matrix if matrix.dtype == np.float32 else matrix.astype(np.float64)
 
 
@@ -255,9 +283,11 @@ def _large_enough(
     left_out = tuple(name for name, is_kept in zip(names, kept, strict=True) if not is_kept)
     what = "clips" if origins is None else "sources"
     if kept.sum() < 2:
-        few = f": {left_out[0]!r} has {counts[~kept][0]}" if left_out else ""
-        raise DatasetError(
-            f"an evaluation needs two or more classes of {wanted} or more {what} each, not {int(kept.sum())}{few}"
+        few = f" ({left_out[0]!r} has {counts[~kept][0]})" if left_out else ""
+        raise ParameterError(
+            "labels",
+            f"{int(kept.sum())} classes of {wanted} or more {what}{few}",
+            f"two or more classes of {wanted} or more {what} each",
         )
     if left_out:
         shown = ", ".join(map(repr, left_out[:5])) + (", …" if len(left_out) > 5 else "")
