@@ -273,6 +273,8 @@ def test_bad_input_is_named(trained: sa.SiameseNetwork, unseen: sa.Features) -> 
     square, labels = np.zeros((4, 4)), ["a", "a", "b", "b"]
     nan = square.copy()
     nan[1, 2] = np.nan
+    infinite = square.copy()
+    infinite[1, 2] = np.inf
     for arguments, error, message in (
         ({}, sa.ParameterError, "nothing to evaluate"),
         ({"scores": [1, 2]}, sa.ParameterError, "same: got None"),
@@ -285,7 +287,8 @@ def test_bad_input_is_named(trained: sa.SiameseNetwork, unseen: sa.Features) -> 
         ({"scores": [1, 2], "same": [1, 0], "labels": labels}, sa.ParameterError, "by themselves"),
         ({"scores": [1, 2], "same": [1, 0], "source_disjoint": True}, sa.ParameterError, "source_disjoint"),
         ({"similarity": square, "labels": ["a", "b", "c", "d"]}, sa.DatasetError, "no pair of the same class"),
-        ({"similarity": nan, "labels": labels}, sa.ParameterError, "nan for clips 1 and 2"),
+        ({"similarity": nan, "labels": labels}, sa.ParameterError, "NaN for clips 1 and 2"),
+        ({"similarity": infinite, "labels": labels}, sa.ParameterError, "inf for clips 1 and 2"),
         ({"similarity": square, "labels": labels, "source_disjoint": True}, sa.ParameterError, "sources: got None"),
         ({"similarity": square, "labels": labels, "false_accept_rates": [1.5]}, sa.ParameterError, "from 0 to 1"),
         ({"similarity": square, "labels": labels, "prior": 1}, sa.ParameterError, "prior: got 1"),

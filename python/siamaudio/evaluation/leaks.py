@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
-from siamaudio.evaluation.exact import evaluate_oneshot
+from siamaudio.evaluation.exact import exact_scores
 from siamaudio.evaluation.fingerprints import Fingerprints
+from siamaudio.evaluation.subjects import as_subject, check_ways
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
 
@@ -225,9 +226,10 @@ def leak_report(
     Raises
     ------
     ParameterError
-        A parameter is out of its range, or the spectrograms are too small or not finite.
+        A parameter is out of its range, the spectrograms are too small or not finite, or fewer than two classes have two
+        clips.
     DatasetError
-        Fewer than two classes have two clips, or a class was trained on.
+        A class was trained on.
 
     Notes
     -----
@@ -265,19 +267,21 @@ def leak_report(
     num_sharing = _num_sharing(features)
     independent = _joined(sources, near_duplicates)
 
+    compared: dict[str, Any] = {"net": net, "features": features}
+    if net is None:
+        compared = {"net": None, "features": None, "embeddings": _vectors(features), "labels": names}
+
     def accuracy(clip_sources: tuple[str, ...] | None) -> float:
-        subject: dict[str, Any] = {"net": net, "features": features}
-        if net is None:
-            subject = {"embeddings": _vectors(features), "labels": names}
-        result = evaluate_oneshot(
-            **subject,
-            ways=ways,
+        subject = as_subject(
+            **compared,
             sources=clip_sources,
             source_disjoint=clip_sources is not None,
             allow_trained_classes=allow_trained_classes,
             num_threads=num_threads,
         )
-        return result.accuracy
+        check_ways(ways, subject)
+        scores = exact_scores(subject, ways=ways, source_disjoint=clip_sources is not None, num_threads=num_threads)
+        return float(scores.per_class[:, -1].mean())
 
     accuracies = {"standard": accuracy(None)}
     enough = _num_classes_of_two_sources(features, independent) >= ways
