@@ -25,9 +25,11 @@ from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
 from .evaluation import LeakReport as LeakReport
 from .evaluation import PairResult as PairResult
+from .evaluation import SplitsResult as SplitsResult
 from .evaluation import compare as compare
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import evaluate_pairs as evaluate_pairs
+from .evaluation import evaluate_splits as evaluate_splits
 from .evaluation import leak_report as leak_report
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import Comparison, EvaluationResult, LeakReport, OperatingPoint, PairResult
+    from siamaudio.evaluation import Comparison, EvaluationResult, LeakReport, OperatingPoint, PairResult, SplitsResult
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -49,6 +49,8 @@ __all__ = [
     "plot_per_class",
     "plot_roc",
     "plot_spectrogram",
+    "plot_split_classes",
+    "plot_splits",
     "plot_ways",
     "square_size",
     "ways_size",
@@ -438,6 +440,72 @@ def plot_leaks(report: LeakReport, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, 112)
     ax.set_xticks(range(0, 101, 20))
     _legend_above(ax, [_vertical_line(ax, 1 / report.ways, "guessing", _GREEN, ":")])
+    return ax
+
+
+def plot_split_classes(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the mean accuracy of each class as a bar, the best on top, with a dot for each split that tested it.
+
+    Parameters
+    ----------
+    result : SplitsResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ranked = sorted(result.per_class.items(), key=lambda item: item[1])
+    ax = _new_axes((5.4, 1.4 + 0.3 * len(ranked))) if ax is None else ax
+    ax.barh(range(len(ranked)), [100 * accuracy for _, accuracy in ranked], color=_SKY, height=0.75)
+    for position, (name, _) in enumerate(ranked):
+        found = [100 * single.per_class[name] for single in result.results if name in single.per_class]
+        ax.plot(found, [position] * len(found), ".", color=_BLACK, markersize=4, zorder=3)
+    ax.set_yticks(range(len(ranked)), [_shown(name) for name, _ in ranked], parse_math=False)
+    ax.set_ylim(-0.6, len(ranked) - 0.4)
+    ax.set_ylabel("class")
+    ax.set_xlabel(f"{result.ways}-way one-shot accuracy (%), a dot a split")
+    ax.set_xlim(0, 102)
+    lines = [_vertical_line(ax, result.accuracy, "mean", _BLACK, "-")]
+    lines += [
+        _vertical_line(ax, accuracy, name, *_BASELINE_STYLES.get(name, (_VERMILLION, "-.")))
+        for name, accuracy in result.baselines.items()
+    ]
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_splits(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of each split, in rising order, beside its baselines, and the mean with its interval.
+
+    Parameters
+    ----------
+    result : SplitsResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes((6.4, 3.6)) if ax is None else ax
+    order = sorted(range(len(result.results)), key=lambda split: result.results[split].accuracy)
+    lines = ax.plot([100 * result.results[split].accuracy for split in order], "o", color=_BLUE, label="accuracy")
+    for name in result.baselines:
+        colour, style = _BASELINE_STYLES.get(name, (_VERMILLION, "-."))
+        values = [100 * result.results[split].baselines[name] for split in order]
+        lines += ax.plot(values, color=colour, linestyle=style, label=name)
+    lines.append(ax.axhline(100 * result.accuracy, color=_BLACK, label=f"mean {result.accuracy:.1%}"))
+    if result.interval is not None:
+        ax.axhspan(100 * result.interval.low, 100 * result.interval.high, color=_BLACK, alpha=0.12, linewidth=0)
+    ax.set_xticks(range(len(order)), [str(split) for split in order])
+    ax.set_xlabel("class split, in rising order")
+    ax.set_ylabel(f"{result.ways}-way one-shot accuracy (%)")
+    ax.set_ylim(0, 102)
+    _legend_above(ax, lines)
     return ax
 
 

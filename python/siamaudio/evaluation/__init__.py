@@ -1,5 +1,6 @@
 """One-shot and few-shot accuracy: what is measured, by which protocol, and how sure it is."""
 
+from siamaudio.evaluation.class_splits import SplitsResult, evaluate_splits
 from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare
 from siamaudio.evaluation.exact import evaluate_oneshot
 from siamaudio.evaluation.leaks import LeakReport, NearDuplicate, leak_report
@@ -17,8 +18,10 @@ __all__ = [
     "NearDuplicate",
     "OperatingPoint",
     "PairResult",
+    "SplitsResult",
     "compare",
     "evaluate_oneshot",
     "evaluate_pairs",
+    "evaluate_splits",
     "leak_report",
 ]

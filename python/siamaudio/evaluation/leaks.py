@@ -226,8 +226,8 @@ def leak_report(
     Raises
     ------
     ParameterError
-        A parameter is out of its range, the spectrograms are too small or not finite, or fewer than two classes have two
-        clips.
+        A parameter is out of its range, the spectrograms are too small or not finite, or fewer than two classes have
+        two clips.
     DatasetError
         A class was trained on.
 
