@@ -240,7 +240,7 @@ def leak_report(
     >>> import numpy as np
     >>> import siamaudio as sa
     >>> rng = np.random.default_rng(0)
-    >>> array = np.repeat(rng.standard_normal((10, 32, 32)), 2, axis=0) + 0.5 * rng.standard_normal((20, 32, 32))
+    >>> array = np.repeat(rng.standard_normal((10, 32, 32)), 2, axis=0) + 0.2 * rng.standard_normal((20, 32, 32))
     >>> sources = [f"recording {index // 2}" for index in range(20)]
     >>> features = sa.Features.from_arrays(array, np.repeat(["a", "b"], 10), sources=sources)
     >>> sa.leak_report(features, ways=2)
