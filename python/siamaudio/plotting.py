@@ -798,7 +798,7 @@ def _hz_from_htk(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]]) -> None:
     for x, y, point in points:
         ax.plot(x, y, color=_BLACK, marker="o", markersize=4, linestyle="none")
-        words = f"{point.wanted_rate:.3g}: at {point.threshold:.3g}"
+        words = f"{100 * point.wanted_rate:g}%: from {point.threshold:.3g}"
         ax.annotate(words, (x, y), xytext=(6, -9), textcoords="offset points", fontsize="x-small", parse_math=False)
 
 

@@ -107,9 +107,9 @@ class Fingerprints:
         The correlation of independent signs with weights v and w varies by Σ v² w², which by Cauchy and Schwarz is
         √(Σ v⁴ Σ w⁴) at most.
         """
-        squares = np.square(self.signs, dtype=np.float64)
-        sums = squares.sum(axis=(1, 2))
-        return sums**2 / np.maximum(np.square(squares).sum(axis=(1, 2)), 1e-12)
+        squares = np.square(self.signs)
+        sums = squares.sum(axis=(1, 2), dtype=np.float64)
+        return sums**2 / np.maximum(np.einsum("cbt,cbt->c", squares, squares), 1e-12)
 
     def _best_shifts(self) -> Iterator[tuple[slice, slice, npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
         """Highest normalised correlation, and its shift, of one block of clips with another."""
@@ -139,7 +139,7 @@ class Fingerprints:
         One over the length of the part of the fingerprint that overlaps; 0 where that is too small a part.
         """
         num_clips, _, num_steps = self.signs.shape
-        by_step = np.square(self.signs, dtype=np.float64).sum(axis=1)
+        by_step = np.einsum("cbt,cbt->ct", self.signs, self.signs).astype(np.float64)
         up_to = np.concatenate([np.zeros((num_clips, 1)), np.cumsum(by_step, axis=1)], axis=1)
         whole = up_to[:, -1:]
 
