@@ -4,7 +4,8 @@ from siamaudio.evaluation.class_splits import SplitsResult, evaluate_splits
 from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare
 from siamaudio.evaluation.exact import evaluate_oneshot
 from siamaudio.evaluation.leaks import LeakReport, NearDuplicate, leak_report
-from siamaudio.evaluation.pairs import Calibration, OperatingPoint, PairResult, evaluate_pairs
+from siamaudio.evaluation.pair_results import Calibration, OperatingPoint, PairResult
+from siamaudio.evaluation.pairs import evaluate_pairs
 from siamaudio.evaluation.results import EvaluationResult, Interval
 
 __all__ = [
