@@ -130,6 +130,20 @@ def test_gain_is_what_sources_and_copies_give(rng: np.random.Generator) -> None:
     assert known.accuracies["source-disjoint"] == pytest.approx(disjoint.accuracy, abs=1e-12)
 
 
+def test_all_accuracies_are_of_the_same_classes(rng: np.random.Generator) -> None:
+    """A class of a single recording has no source-disjoint tasks."""
+    array = np.repeat(_features(rng, 9), 2, axis=0) + 0.5 * _features(rng, 18)
+    names = np.repeat(["a", "b", "c"], 6)
+    sources = [*(f"{i // 2}" for i in range(12)), *["one"] * 6]
+    report = sa.leak_report(sa.Features.from_arrays(array, names, sources=sources), ways=2)
+    without = sa.leak_report(sa.Features.from_arrays(array[:12], names[:12], sources=sources[:12]), ways=2)
+    assert report.left_out == ("c",)
+    assert without.left_out == ()
+    assert report.accuracies == pytest.approx(without.accuracies, abs=1e-12)
+    too_few = sa.leak_report(sa.Features.from_arrays(array, names, sources=sources), ways=3)
+    assert (list(too_few.accuracies), too_few.gain, too_few.left_out) == (["standard"], 0.0, ())
+
+
 def test_network(trained: sa.SiameseNetwork, unseen: sa.Features) -> None:
     report = sa.leak_report(unseen, trained, ways=2)
     assert report.accuracies["standard"] == pytest.approx(sa.evaluate_oneshot(trained, unseen, ways=2).accuracy)
@@ -171,7 +185,7 @@ def test_bad_input_is_named(rng: np.random.Generator) -> None:
         ),
     ):
         with pytest.raises(error, match=message):
-            sa.leak_report(**arguments)
+            sa.leak_report(**{"ways": 2, **arguments})
 
 
 # ---- Real recordings

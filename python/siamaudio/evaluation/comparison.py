@@ -293,7 +293,8 @@ def compare(
 
     Notes
     -----
-    Tasks share clips and are not independent, so that nothing here counts tasks: McNemar's test counts clips. A random
+    Tasks share clips and are not independent, so that nothing here counts tasks: McNemar's test counts clips. The
+    supports that the queries meet are the same for all of them and are taken as given. A random
     permutation test's p-value is (1 + number at least as extreme) / (1 + number drawn), which is never 0 (Phipson and
     Smyth 2010). Results whose queries were drawn differ in which clips were queries; those of both count.
 

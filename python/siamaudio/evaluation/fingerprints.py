@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
+from tqdm.auto import tqdm
 
 from siamaudio.errors import ParameterError
 from siamaudio.features import Features
@@ -75,13 +76,15 @@ class Fingerprints:
         """Clips without any change of level."""
         return int((~self.signs.any(axis=(1, 2))).sum())
 
-    def similar_pairs(self, min_similarity: float) -> list[tuple[int, int, float, int]]:
+    def similar_pairs(self, min_similarity: float, *, progress: bool = False) -> list[tuple[int, int, float, int]]:
         """Find all pairs that are alike at some shift of up to half a clip.
 
         Parameters
         ----------
         min_similarity : float in (0, 1]
             Least normalised correlation of the two fingerprints' overlap.
+        progress : bool
+            Show a progress bar on stderr, from the second second on.
 
         Returns
         -------
@@ -91,7 +94,16 @@ class Fingerprints:
         """
         found = []
         reliable = self._num_signs() ** 0.25
-        for rows, columns, similarity, shift in self._best_shifts():
+        num_blocks = -(-len(self.signs) // _BLOCK_CLIPS)
+        blocks = tqdm(
+            self._best_shifts(),
+            total=num_blocks * (num_blocks + 1) // 2,
+            desc="comparing clips",
+            unit="block",
+            delay=1,
+            disable=not progress,
+        )
+        for rows, columns, similarity, shift in blocks:
             deviations = similarity * reliable[rows, None] * reliable[None, columns]
             alike = (similarity >= min_similarity) & (deviations >= _LEAST_DEVIATIONS)
             for row, column in np.argwhere(alike).tolist():
