@@ -8,6 +8,7 @@ import json
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import stats
 from scipy.optimize import brentq
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -234,6 +235,27 @@ def test_intervals_cover_at_their_rate() -> None:
     # At 95 % the binomial standard error over 400 is 1.1 points.
     assert min(inside.values()) / 400 > 0.91, inside
     assert naive / 400 < 0.85
+
+
+@pytest.mark.parametrize(("num_same", "num_different"), [(60, 60), (40, 400), (300, 50)])
+def test_intervals_of_independent_pairs_cover_at_their_rate(num_same: int, num_different: int) -> None:
+    """Scores of two normal distributions of different widths, whose curve is known."""
+    rng = np.random.default_rng(2)
+    auc = stats.norm.cdf(1.5 / np.hypot(1, 0.5))
+    equal_error = stats.norm.cdf(-1.5 / (1 + 0.5))
+    same = np.arange(num_same + num_different) < num_same
+    inside = {"auc": 0, "equal error": 0}
+    widths = []
+    for _ in range(400):
+        scores = np.where(same, 1.5 + 0.5 * rng.standard_normal(len(same)), rng.standard_normal(len(same)))
+        found = sa.evaluate_pairs(scores=scores, same=same, false_accept_rates=[])
+        inside["auc"] += found.auc_interval.low <= auc <= found.auc_interval.high
+        inside["equal error"] += found.equal_error_interval.low <= equal_error <= found.equal_error_interval.high
+        widths.append(found.auc_interval.high - found.auc_interval.low)
+    assert 0.91 < inside["auc"] / 400 < 0.985, inside
+    assert 0.91 < inside["equal error"] / 400 < 0.985, inside
+    assert 0.01 < np.mean(widths) < 0.2
+    assert found.to_frame().empty
 
 
 def test_perfect_and_useless() -> None:

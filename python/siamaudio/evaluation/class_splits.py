@@ -344,7 +344,7 @@ def _summary(
         reach = float(student.ppf(0.975, len(accuracies) - 1)) * error
         mean = float(accuracies.mean())
         interval = Interval(
-            max(0.0, mean - reach), min(1.0, mean + reach), kind="over splits of these classes, Student's"
+            max(0.0, mean - reach), min(1.0, mean + reach), kind="other splits of the same classes; Student's t"
         )
     per_class = {
         name: [result.per_class[name] for result in results if name in result.per_class] for name in class_names

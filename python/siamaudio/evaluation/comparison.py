@@ -435,7 +435,7 @@ class _Queries:
         if exchange == "classes":
             freedom = len(differences) - 1
             variance = float(differences.var(ddof=1)) / len(differences) if freedom > 0 else 0.0
-            kind = "over classes, Student's"
+            kind = "other classes; Student's t"
         else:
             centred = self.shares[1] - self.shares[0] - differences[self.labels]
             of_class, sums = self._sums(centred * self._weights())
@@ -444,7 +444,7 @@ class _Queries:
             if (sizes < 2).any():
                 return None
             variance = float((sums**2 * (sizes / (sizes - 1))[of_class]).sum())
-            kind = "over the clips or sources of these classes, Student's"
+            kind = "other clips, or recordings, of the same classes; Student's t"
         if freedom < 1:
             return None
         reach = float(student.ppf(0.975, freedom)) * math.sqrt(variance)

@@ -208,13 +208,14 @@ class PairResult:
 
         rows = []
         for point in self.operating_points:
-            row: dict[str, float] = {"wanted_rate": point.wanted_rate}
+            row: dict[str, float] = {}
             for name in ("threshold", "false_accept", "true_accept"):
                 row[name] = getattr(point, name if name == "threshold" else f"{name}_rate")
                 interval: Interval = getattr(point, f"{name}_interval")
                 row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
             rows.append(row)
-        return pd.DataFrame(rows).set_index("wanted_rate")
+        wanted = [point.wanted_rate for point in self.operating_points]
+        return pd.DataFrame(rows, index=pd.Index(wanted, name="wanted_rate", dtype=float))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the ROC curve, with the operating points.

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -94,11 +94,11 @@ def evaluate_pairs(
 
     Notes
     -----
-    Pairs that share a clip are not independent. The variances are those of the linearised statistics, summed over the
-    sources (over the clips, where no sources are known; over the pairs, where only pairs are given): how much the
-    figure would move if a source counted for more, less the mean of its class. For the AUC this is DeLong's variance
-    with clusters (DeLong 1988, Obuchowski 1997). The intervals are Wilson's for as many independent pairs as would have
-    that variance. Classes are held fixed: for other classes all intervals are too short.
+    Pairs that share a clip are not independent. The variances are those of the infinitesimal jackknife over the sources
+    (over the clips, where no sources are known; over the pairs, where only pairs are given): how much the figure would
+    move if a source counted for more, less the mean of its class. For the AUC this is DeLong's variance with clusters
+    (DeLong 1988, Obuchowski 1997). The intervals are Wilson's for as many independent pairs as would have that
+    variance. Classes are held fixed: for other classes all intervals are too short.
 
     Examples
     --------
@@ -169,6 +169,7 @@ class _Pairs:
     strata: npt.NDArray[np.int64]  # class of each unit
     clusters: npt.NDArray[np.int64]  # source of each unit
     units_per_pair: int
+    most_pairs: int
     num_clips: int | None
     description: str
     resampled: str
@@ -200,23 +201,25 @@ def _given_pairs(scores: npt.ArrayLike | None, same: npt.ArrayLike | None) -> _P
         strata=is_same.astype(np.int64),
         clusters=everyone,
         units_per_pair=1,
+        most_pairs=len(values),
         num_clips=None,
         description=f"{len(values)} given pairs",
-        resampled="over pairs, which are taken as independent",
+        resampled="other pairs, all taken as independent",
     )
 
 
 def _clip_pairs(subject: Subject, source_disjoint: bool) -> _Pairs:
     if subject.sources is None:
-        clusters, resampled = np.arange(len(subject.labels)), "over the clips of these classes"
+        clusters, resampled = np.arange(len(subject.labels)), "other clips of the same classes"
     else:
-        clusters, resampled = subject.sources, "over the sources of these classes"
+        clusters, resampled = subject.sources, "other recordings of the same classes"
     policy = "from different sources" if source_disjoint else "which may share a source"
     return _Pairs(
         blocks=lambda: _blocks_above_diagonal(subject, source_disjoint),
         strata=subject.labels,
         clusters=clusters,
         units_per_pair=2,
+        most_pairs=len(subject.labels) * (len(subject.labels) - 1) // 2,
         num_clips=len(subject.labels),
         description=f"every pair of {len(subject.labels)} clips of {len(subject.classes)} classes, {policy}, "
         f"compared by {subject.compared_by}",
@@ -263,12 +266,12 @@ def _evaluate(
     equal_error_rate, equal_error_threshold = _equal_error(curve)
     corners = [curve.best_corner(rate) for rate in rates]
     thresholds = np.array([*(curve.thresholds[corner] for corner in corners), equal_error_threshold])
-    spread = _Spread(pairs, same, different, auc, thresholds)
+    spread = _Spread(pairs, same, different, auc, thresholds, _equal_error_weight(curve, equal_error_rate))
 
     points = []
     for index, (rate, corner) in enumerate(zip(rates, corners, strict=True)):
         false_accept, true_accept = float(curve.false_accept[corner]), float(curve.true_accept[corner])
-        false_interval = spread.interval(false_accept, spread.false_accept[index], len(different))
+        false_interval = spread.interval(false_accept, spread.false_accept[index], "different")
         point = OperatingPoint(
             wanted_rate=rate,
             threshold=float(curve.thresholds[corner]),
@@ -280,7 +283,7 @@ def _evaluate(
             false_accept_rate=false_accept,
             false_accept_interval=false_interval,
             true_accept_rate=true_accept,
-            true_accept_interval=spread.interval(true_accept, spread.true_accept[index], len(same)),
+            true_accept_interval=spread.interval(true_accept, spread.true_accept[index], "same"),
         )
         points.append(point)
     if probable is None:
@@ -289,9 +292,9 @@ def _evaluate(
     turns = curve.turns()
     return PairResult(
         auc=auc,
-        auc_interval=spread.interval(auc, spread.auc, len(same)),
+        auc_interval=spread.interval(auc, spread.auc, "both"),
         equal_error_rate=equal_error_rate,
-        equal_error_interval=spread.interval(equal_error_rate, spread.equal_error, len(same)),
+        equal_error_interval=spread.interval(equal_error_rate, spread.equal_error, "both"),
         equal_error_threshold=equal_error_threshold,
         operating_points=tuple(points),
         calibration=_calibration(same, different, prior) if probable else None,
@@ -307,8 +310,17 @@ def _evaluate(
 
 
 def _sorted_scores(pairs: _Pairs) -> tuple[FloatArray, FloatArray]:
-    blocks = [(block.same, block.different) for block in pairs.blocks()]
-    same, different = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    same: FloatArray = np.empty(0)
+    different: FloatArray = np.empty(0)
+    num_same = num_different = 0
+    for number, block in enumerate(pairs.blocks()):
+        if number == 0:  # memory that is not written to is not taken
+            same, different = (np.empty(pairs.most_pairs, dtype=block.same.dtype) for _ in range(2))
+        same[num_same : num_same + len(block.same)] = block.same
+        different[num_different : num_different + len(block.different)] = block.different
+        num_same += len(block.same)
+        num_different += len(block.different)
+    same, different = same[:num_same], different[:num_different]
     for scores, what in ((same, "of the same class"), (different, "of different classes")):
         if len(scores) == 0:
             raise DatasetError(f"there is no pair {what}; both kinds are needed")
@@ -378,13 +390,34 @@ def _equal_error(curve: _Curve) -> tuple[float, float]:
     return float(rate), float(candidates[np.abs(false_accept - false_reject).argmin()])
 
 
+def _equal_error_weight(curve: _Curve, rate: float) -> float:
+    """Return how much the false-accept rate at the threshold of equal errors counts in how the equal error rate moves.
+
+    Where the rates at a threshold t change by a and r, they meet again after F(t) + a = R(t) + r, at a rate that has
+    changed by (f r + g a) / (f + g) with the slopes f of F and g of R, whose ratio is the slope of the ROC curve.
+    """
+    if rate <= 0:
+        return 0.5
+    ends = np.array([0.5 * rate, min(1.0, 1.5 * rate)])
+    low, high = np.interp(ends, curve.false_accept, curve.true_accept)
+    slope = (high - low) / (ends[1] - ends[0])
+    return float(slope / (1 + slope))
+
+
 class _Spread:
     """How far the figures would move if other clips had been drawn."""
 
     def __init__(
-        self, pairs: _Pairs, same: FloatArray, different: FloatArray, auc: float, thresholds: npt.NDArray[np.float64]
+        self,
+        pairs: _Pairs,
+        same: FloatArray,
+        different: FloatArray,
+        auc: float,
+        thresholds: npt.NDArray[np.float64],
+        equal_error_weight: float,
     ) -> None:
         self._pairs = pairs
+        self._counts = {"same": len(same), "different": len(different)}
         num_units = len(pairs.strata)
         limits = thresholds.astype(same.dtype)
         auc_pull = np.zeros(num_units)
@@ -407,8 +440,9 @@ class _Spread:
         self.auc = self._variance(auc_pull)
         self.true_accept = [self._variance(pull) for pull in pulls["same"]]
         self.false_accept = [self._variance(pull) for pull in pulls["different"]]
-        # Mean of both error rates at the threshold, which near the equal error rate moves as that does.
-        self.equal_error = self._variance((pulls["different"][-1] - pulls["same"][-1]) / 2)
+        self.equal_error = self._variance(
+            equal_error_weight * pulls["different"][-1] - (1 - equal_error_weight) * pulls["same"][-1]
+        )
 
     def _variance(self, pull: npt.NDArray[np.float64]) -> float:
         strata, clusters = self._pairs.strata, self._pairs.clusters
@@ -420,19 +454,22 @@ class _Spread:
         count = num_clusters[in_class[:, 0]]
         return float((sums**2 * count / np.maximum(count - 1, 1)).sum())
 
-    def interval(self, rate: float, variance: float, num_pairs: int) -> Interval:
-        """Return Wilson's interval for as many independent pairs as give such a variance."""
-        # So many pairs have no clip in common, and a mean over all pairs is never less sure than one over these.
-        least = max(1.0, len(np.unique(self._pairs.clusters)) / self._pairs.units_per_pair)
+    def interval(self, rate: float, variance: float, kind: Literal["same", "different", "both"]) -> Interval:
+        """Return Wilson's interval for as many independent draws as give such a variance."""
+        # A mean over all pairs is never less sure than one over those that have no clip in common.
+        per_draw = self._pairs.units_per_pair * (2 if kind == "both" else 1)
+        least = len(np.unique(self._pairs.clusters)) / per_draw if per_draw > 1 else math.inf
+        least = max(1.0, min(least, *(self._counts.values() if kind == "both" else (self._counts[kind],))))
+        most = math.prod(self._counts.values()) if kind == "both" else self._counts[kind]
         number = rate * (1 - rate) / variance if variance > 0 else 0.0
-        number = min(max(number, min(least, num_pairs)), num_pairs)
+        number = min(max(number, least), most)
         squared = _NORMAL_95**2 / number
         middle = (rate + squared / 2) / (1 + squared)
         reach = math.sqrt(squared * (rate * (1 - rate) + squared / 4)) / (1 + squared)
         return Interval(
             max(0.0, min(rate, middle - reach)),
             min(1.0, max(rate, middle + reach)),
-            kind=f"{self._pairs.resampled}, Wilson's",
+            kind=f"{self._pairs.resampled}; Wilson's interval with their variance by the infinitesimal jackknife",
         )
 
 
