@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import json
 import math
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -260,9 +263,74 @@ def test_functions_are_known_again_by_another_process() -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }  # fmt: skip
     assert len(told) == 1
+
+
+def test_two_at_once_share_the_work(features: sa.Features, tmp_path: Path) -> None:
+    calls = []
+
+    def make_network(train: sa.Features, validation: sa.Features, seed: int) -> sa.SiameseNetwork:
+        calls.append(seed)
+        time.sleep(0.02)
+        return untrained(train, validation, seed)
+
+    run = functools.partial(sa.evaluate_splits, make_network, features, splits=5, directory=tmp_path, **NUMBERS)
+    with ThreadPoolExecutor(3) as pool:
+        found = [future.result() for future in [pool.submit(run) for _ in range(3)]]
+    assert sorted(calls) == [0, 1, 2, 3, 4]
+    assert found[0].to_json() == found[1].to_json() == found[2].to_json()
+
+
+KILLED = """
+import sys, time
+import numpy as np
+import siamaudio as sa
+
+features = sa.Features.from_arrays(np.random.default_rng(0).random((54, 12, 12)), np.repeat(list("abcdefghi"), 6))
+encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4, kernel_size=3),), dense=(sa.Dense(units=8),))
+
+def make_network(train, validation, seed):
+    print(seed, flush=True)
+    time.sleep(float(sys.argv[2]))
+    return sa.SiameseNetwork(encoder).build(train.shape[1:], seed=seed)
+
+numbers = {"splits": 6, "num_test": 3, "num_validation": 2, "ways": 3}
+found = sa.evaluate_splits(make_network, features, directory=sys.argv[1], num_threads=1, progress=False, **numbers)
+print(found.accuracy)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_time_nothing_is_lost(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+
+    def start(folder: str, seconds: float) -> subprocess.Popen[str]:
+        command = [sys.executable, str(script), str(tmp_path / folder), str(seconds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    begun = []
+    for most in (1, 3, 2):  # so many splits are begun before the process is killed
+        with start("killed", 0.05) as process:
+            assert process.stdout is not None
+            begun.append([int(process.stdout.readline()) for _ in range(most)])
+            process.kill()
+    # Each begins with the split that the last had not finished, or with the one after it.
+    for before, after in itertools.pairwise(begun):
+        assert after[0] in (before[-1], before[-1] + 1)
+    with start("killed", 0) as process:
+        *_, resumed = process.communicate()[0].split()
+    with start("whole", 0) as process:
+        *_, whole = process.communicate()[0].split()
+    assert resumed == whole
+
+
+def test_a_network_that_saw_test_classes_is_refused(features: sa.Features) -> None:
+    net = sa.SiameseNetwork(ENCODER).fit(features, epochs=1, steps_per_epoch=1, num_threads=1, progress=False)
+    with pytest.raises(sa.DatasetError, match="was trained on 3 of these classes"):
+        sa.evaluate_splits(lambda train, validation, seed: net, features, splits=1, **NUMBERS)
 
 
 # ---- The object
