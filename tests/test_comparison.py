@@ -204,6 +204,57 @@ def test_evaluations(trained: sa.SiameseNetwork, unseen: sa.Features) -> None:
     assert set(found.per_class) == set(unseen.class_names)
 
 
+def test_class_splits(rng: np.random.Generator) -> None:
+    """A clip counts by its mean over the splits that tested its class."""
+    clips = np.repeat(rng.standard_normal((8, 12, 12)), 4, axis=0) + rng.standard_normal((32, 12, 12))
+    # The clips of the classes are mixed, so that an order by class is another one.
+    order = rng.permutation(32)
+    sources = [f"{i // 2}" for i in range(32)]
+    features = sa.Features.from_arrays(
+        clips[order], np.repeat(list("abcdefgh"), 4)[order], sources=[sources[i] for i in order]
+    )
+
+    def evaluate(filters: int, seed: int = 0) -> sa.SplitsResult:
+        encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=filters, kernel_size=3),), dense=(sa.Dense(units=8),))
+
+        def make_network(train: sa.Features, validation: sa.Features, seed: int) -> sa.SiameseNetwork:
+            return sa.SiameseNetwork(encoder).build(train.shape[1:], seed=seed)
+
+        return sa.evaluate_splits(
+            make_network, features, splits=5, num_test=3, num_validation=0, ways=2, seed=seed, progress=False
+        )
+
+    first, second = evaluate(2), evaluate(4)
+    found = sa.compare(first, second, sources=features)
+    differences = {}
+    for name in first.per_class:
+        values = [np.mean([r.per_class[name] for r in result.results if name in r.per_class])
+                  for result in (first, second)]  # fmt: skip
+        differences[name] = values[1] - values[0]
+        assert found.per_class[name].difference == pytest.approx(differences[name], abs=1e-12)
+    assert found.difference == pytest.approx(np.mean(list(differences.values())), abs=1e-12)
+    assert found.num_exchanged == 16
+    # The sources of class "a", by hand.
+    own = np.flatnonzero(features.labels == 0)
+    pulls = {}
+    for position, clip in enumerate(own):
+        shares = [np.mean([r.query_accuracy[r.query_classes == r.classes.index("a")][position]
+                           for r in result.results if "a" in r.classes]) for result in (first, second)]  # fmt: skip
+        source = features.sources[clip]
+        pulls[source] = pulls.get(source, 0) + shares[1] - shares[0]
+    one, other = pulls.values()
+    expected = 1.0 if abs(one + other) <= abs(one - other) or min(abs(one), abs(other)) == 0 else 0.5
+    assert found.per_class["a"].p_value == expected
+    by_class = sa.compare(first, second, exchange="classes")
+    assert by_class.num_exchanged == 8
+    with pytest.raises(sa.ParameterError, match="a result of other class splits"):
+        sa.compare(first, evaluate(4, seed=1))
+    with pytest.raises(sa.ParameterError, match="got EvaluationResult; accepted: SplitsResult"):
+        sa.compare(first, first.results[0])
+    with pytest.raises(sa.ParameterError, match="the features themselves"):
+        sa.compare(first, second, sources=list(features.sources))
+
+
 def test_comparison_object(rng: np.random.Generator) -> None:
     labels = np.array([0, 0, 0, 1, 1, 1, 2])
     first, second = _pair(rng, labels)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
+from siamaudio.evaluation.class_splits import SplitsResult
 from siamaudio.evaluation.results import EvaluationResult, Interval
 from siamaudio.features import Features
 
@@ -245,8 +246,8 @@ class Comparison:
 
 
 def compare(
-    first: EvaluationResult,
-    second: EvaluationResult,
+    first: EvaluationResult | SplitsResult,
+    second: EvaluationResult | SplitsResult,
     *,
     sources: Features | Sequence[str] | npt.ArrayLike | None = None,
     exchange: Exchange = "clips",
@@ -263,11 +264,12 @@ def compare(
 
     Parameters
     ----------
-    first, second : EvaluationResult
-        Of one protocol, on the same clips in the same order.
+    first, second : EvaluationResult or SplitsResult
+        Of one protocol, on the same clips in the same order; or over the same class splits, where a clip counts by its
+        mean over the splits that tested its class.
     sources : Features, sequence of str, array-like or None [shape=(clips,)]
         What each clip was cut from: clips of one source and class are no independent witnesses, so that their signs
-        change together. None: every clip by itself.
+        change together. Results over class splits need the features. None: every clip by itself.
     exchange : {"clips", "classes"}
         What is exchanged in the test over all, and what the interval is for. "clips": other clips of these classes.
         "classes": all clips of a class at once, which tells about other classes; with fewer than 6 classes it cannot
@@ -315,13 +317,20 @@ def compare(
     if permutations < 1:
         raise ParameterError("permutations", permutations, "1 or more")
     _check_alike(first, second)
-    clusters = _clusters(sources, len(first.query_classes))
-    asked = ~np.isnan(first.query_accuracy) & ~np.isnan(second.query_accuracy) & (first.query_classes >= 0)
+    one, other = _answers(first), _answers(second)
+    if not np.array_equal(one.labels, other.labels):
+        raise ParameterError(
+            "second",
+            f"a result on {len(other.labels)} clips of other classes",
+            f"one on the same {len(one.labels)} clips in the same order",
+        )
+    clusters = _clusters(sources, one)
+    asked = ~np.isnan(one.shares) & ~np.isnan(other.shares) & (one.labels >= 0)
     if not asked.any():
         raise ParameterError("second", "no clip that was a query in both results", "results on the same queries")
-    _, labels = np.unique(first.query_classes[asked], return_inverse=True)
-    shares = np.stack([first.query_accuracy[asked], second.query_accuracy[asked]])
-    classes = [first.classes[code] for code in np.unique(first.query_classes[asked])]
+    codes, labels = np.unique(one.labels[asked], return_inverse=True)
+    shares = np.stack([one.shares[asked], other.shares[asked]])
+    classes = [one.classes[code] for code in codes]
     queries = _Queries(shares=shares, labels=labels, clusters=clusters[asked])
 
     rng = np.random.default_rng(seed)
@@ -363,7 +372,7 @@ def compare(
         per_class=per_class,
         correction=correction,
         exchange=exchange,
-        description=f"{first.protocol}, {first.ways}-way {first.shots}-shot, {int(asked.sum())} queries of "
+        description=f"{one.description}, {int(asked.sum())} queries of "
         f"{len(classes)} classes; permutation test: the two results exchanged for each {unit} ({len(pulls)}), "
         f"{how} permutations",
     )
@@ -499,25 +508,65 @@ def _mcnemar(shares: npt.NDArray[np.float64]) -> McNemar:
     )
 
 
-def _check_alike(first: EvaluationResult, second: EvaluationResult) -> None:
-    for name in _MADE_ALIKE:
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _Answers:
+    """Share of right answers of each clip, and its class; the clips of splits are those of each class in turn."""
+
+    shares: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    description: str
+    by_class: bool
+
+
+def _answers(result: EvaluationResult | SplitsResult) -> _Answers:
+    if isinstance(result, EvaluationResult):
+        return _Answers(
+            shares=result.query_accuracy,
+            labels=result.query_classes,
+            classes=result.classes,
+            description=f"{result.protocol}, {result.ways}-way {result.shots}-shot",
+            by_class=False,
+        )
+    classes = tuple(sorted(result.per_class))
+    of_class = []
+    for name in classes:
+        found = [single for single in result.results if name in single.classes]
+        shares = [single.query_accuracy[single.query_classes == single.classes.index(name)] for single in found]
+        of_class.append(np.mean(shares, axis=0))
+    return _Answers(
+        shares=np.concatenate(of_class),
+        labels=np.repeat(np.arange(len(classes)), [len(shares) for shares in of_class]),
+        classes=classes,
+        description=f"{result.ways}-way one-shot, each clip's mean over those of {len(result.splits)} class splits that "
+        "tested it",
+        by_class=True,
+    )
+
+
+def _check_alike(first: EvaluationResult | SplitsResult, second: EvaluationResult | SplitsResult) -> None:
+    if isinstance(first, SplitsResult) != isinstance(second, SplitsResult):
+        raise ParameterError("second", type(second).__name__, f"{type(first).__name__}, as the first")
+    if isinstance(first, SplitsResult) and isinstance(second, SplitsResult) and first.splits != second.splits:
+        raise ParameterError("second", "a result of other class splits", "one of the same: of equal seed and numbers")
+    for name in ("ways", "source_disjoint") if isinstance(first, SplitsResult) else _MADE_ALIKE:
         one, other = getattr(first, name), getattr(second, name)
         if one != other:
             if name == "classes":
                 one, other = f"{len(one)} classes", f"{len(other)} classes, or others"
             raise ParameterError("second", f"a result with {name} {other}", f"{name} as of the first, {one}")
-    if not np.array_equal(first.query_classes, second.query_classes):
-        raise ParameterError(
-            "second",
-            f"a result on {len(second.query_classes)} clips of other classes",
-            f"one on the same {len(first.query_classes)} clips in the same order",
-        )
 
 
-def _clusters(sources: Features | Sequence[str] | npt.ArrayLike | None, num_clips: int) -> npt.NDArray[np.int64]:
+def _clusters(sources: Features | Sequence[str] | npt.ArrayLike | None, answers: _Answers) -> npt.NDArray[np.int64]:
+    num_clips = len(answers.labels)
     if sources is None:
         return np.arange(num_clips)
-    values = np.asarray(sources.sources if isinstance(sources, Features) else sources)
+    values = np.asarray(sources.sources if isinstance(sources, Features) else sources, dtype=object)
+    if answers.by_class:
+        if not isinstance(sources, Features):
+            raise ParameterError("sources", "sources alone", "the features themselves, for results over class splits")
+        names = np.array(sources.class_names, dtype=object)[sources.labels]
+        values = np.concatenate([values[names == name] for name in answers.classes])
     if values.shape != (num_clips,):
         raise ParameterError("sources", f"shape {values.shape}", f"({num_clips},), one for each clip of the results")
     return np.unique(values, return_inverse=True)[1]
