@@ -538,8 +538,8 @@ def _answers(result: EvaluationResult | SplitsResult) -> _Answers:
         shares=np.concatenate(of_class),
         labels=np.repeat(np.arange(len(classes)), [len(shares) for shares in of_class]),
         classes=classes,
-        description=f"{result.ways}-way one-shot, each clip's mean over those of {len(result.splits)} class splits that "
-        "tested it",
+        description=f"{result.ways}-way one-shot, each clip's mean over those of {len(result.splits)} class splits "
+        "that tested it",
         by_class=True,
     )
 

@@ -144,7 +144,9 @@ def evaluate_pairs(
                 "what each clip was cut from, to leave out pairs of one source; or source_disjoint=False",
             )
         pairs = _clip_pairs(subject, source_disjoint)
-        probable = False if embeddings is not None else None
+        # Without a head similarities are distances or cosines, wherever they lie.
+        is_metric = embeddings is not None or (net is not None and net.head is None)
+        probable = False if is_metric else None
     return _evaluate(pairs, rates, prior, probable, source_disjoint)
 
 
