@@ -129,6 +129,7 @@ def test_network_and_preset_are_trained_anew(features: sa.Features) -> None:
     net = sa.SiameseNetwork(ENCODER, optimizer=sa.optimizers.Adam(lr=1e-3))
     fit = {"epochs": 1, "batch_size": 8}
     found = sa.evaluate_splits(net, features, splits=2, seed=1, fit=fit, **NUMBERS)
+    calibrated = sa.evaluate_splits(net, features, splits=2, seed=1, fit=fit, calibrate=True, **NUMBERS)
     for index, split in enumerate(found.splits):
         train, validation, test = (
             features.select_classes(names) for names in (split.train, split.validation, split.test)
@@ -136,6 +137,8 @@ def test_network_and_preset_are_trained_anew(features: sa.Features) -> None:
         alone = sa.SiameseNetwork(ENCODER, optimizer=sa.optimizers.Adam(lr=1e-3))
         alone.fit(train, validation=validation, seed=1 + index, num_threads=1, progress=False, **fit)
         assert found.results[index].accuracy == sa.evaluate_oneshot(alone, test, ways=3).accuracy
+        whitened = sa.evaluate_oneshot(alone.calibrate(train), test, ways=3).accuracy
+        assert calibrated.results[index].accuracy == whitened
     assert "not trained" in repr(net)
     large = sa.Features.from_arrays(np.repeat(np.repeat(features.array, 4, 1), 4, 2), np.repeat(list("abcdefghi"), 6))
     named = sa.evaluate_splits("honka2019", large, splits=1, fit={"epochs": 1, "steps_per_epoch": 1}, **NUMBERS)
@@ -190,6 +193,7 @@ def test_resumed_does_only_what_is_missing(features: sa.Features, tmp_path: Path
         ({"fit": {"epochs": 2}}, r"make_network\.fit\.epochs 1, not 2"),
         ({"fit": {"epochs": 1, "patience": 3}}, r"make_network\.fit\.patience None, not 3"),
         ({"make_network": sa.SiameseNetwork(ENCODER, loss="mse")}, r"make_network\.network\.loss Binary.*, not 'mse'"),
+        ({"calibrate": True}, r"make_network\.calibrate False, not True"),
         ({"make_network": untrained}, r"make_network\.\w+ .*, not "),
     ],
 )
@@ -366,7 +370,8 @@ def test_bad_input_is_named(features: sa.Features) -> None:
         ({"make_network": 3}, "make_network: got 3"),
         ({"make_network": "no such preset"}, "no such preset"),
         ({"make_network": lambda train, validation, seed: None}, "returns NoneType"),
-        ({"make_network": untrained, "fit": {"epochs": 2}}, "the function calls fit"),
+        ({"make_network": untrained, "fit": {"epochs": 2}}, r"a function that calls fit\(\) itself"),
+        ({"make_network": untrained, "calibrate": True}, r"a function that calls calibrate\(\) itself"),
         ({"make_network": "honka2019", "fit": {"seed": 2}}, "the argument 'seed'"),
         ({"ways": 4}, "ways: got 4; accepted: 2 to 3"),
         ({"splits": 0}, "splits: got 0"),

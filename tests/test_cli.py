@@ -116,7 +116,7 @@ def test_class_splits(run, stored: Path, tmp_path: Path) -> None:
     encoder = ("--set", "encoder.blocks.all.filters=4", "--set", "encoder.dense.0.units=8")
     arguments = (
         "evaluate-splits", stored, "-o", tmp_path / "runs", "--preset", "lloret2019_mnist_pair", *encoder,
-        "--splits", 2, "--num-test", 2, "--num-validation", 2, "--ways", 2, "--epochs", 1,
+        "--splits", 2, "--num-test", 2, "--num-validation", 2, "--ways", 2, "--epochs", 1, "--calibrate",
     )  # fmt: skip
     values = json.loads(run(*arguments, "--json").out)
     assert len(values["results"]) == 2

@@ -397,6 +397,7 @@ def evaluate_splits(
     ways: int = 5,
     source_disjoint: Annotated[bool, Parameter(negative="")] = False,
     epochs: int = 40,
+    calibrate: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     device: str = "auto",
     num_threads: NumThreads = None,
@@ -426,6 +427,8 @@ def evaluate_splits(
         Only tasks in which no support is of the query's recording.
     epochs
         Most epochs of a training.
+    calibrate
+        Centre and whiten the embeddings on the training classes afterwards.
     seed
         Of the class splits and the trainings.
     device
@@ -441,6 +444,7 @@ def evaluate_splits(
         ways=ways,
         source_disjoint=source_disjoint,
         fit={"epochs": epochs, "device": device},
+        calibrate=calibrate,
         seed=seed,
         directory=out,
         num_threads=num_threads,

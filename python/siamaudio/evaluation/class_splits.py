@@ -208,6 +208,7 @@ def evaluate_splits(
     ways: int = 5,
     source_disjoint: bool = False,
     fit: Mapping[str, Any] | None = None,
+    calibrate: bool = False,
     seed: int = 0,
     directory: str | os.PathLike[str] | None = None,
     num_threads: int | None = None,
@@ -237,6 +238,9 @@ def evaluate_splits(
         Only tasks in which no support has the query's source.
     fit : mapping or None
         Arguments of `SiameseNetwork.fit` such as ``{"epochs": 20}``, for a network or a name.
+    calibrate : bool
+        Centre and whiten the embeddings on the training classes, for a network or a name; see
+        `SiameseNetwork.calibrate`.
     seed : int >= 0
         Of the class splits; that of the network of split i is ``seed + i``.
     directory : path-like or None
@@ -276,7 +280,7 @@ def evaluate_splits(
     >>> found.per_class_splits
     {'a': 1, 'b': 1, 'c': 1, 'd': 1, 'e': 1, 'f': 1, 'g': 1, 'h': 1}
     """
-    train_network, described = _maker(make_network, fit, num_threads)
+    train_network, described = _maker(make_network, fit, calibrate, num_threads)
     if isinstance(splits, int | np.integer):
         planned = draw_class_splits(
             features.class_names, int(splits), num_test=num_test, num_validation=num_validation, seed=seed
@@ -373,7 +377,10 @@ def _summary(
 
 
 def _maker(
-    make_network: MakeNetwork | SiameseNetwork | str, fit: Mapping[str, Any] | None, num_threads: int | None
+    make_network: MakeNetwork | SiameseNetwork | str,
+    fit: Mapping[str, Any] | None,
+    calibrate: bool,
+    num_threads: int | None,
 ) -> tuple[MakeNetwork, dict[str, Any]]:
     arguments = dict(fit or {})
     chosen = sorted(_CHOSEN_HERE & set(arguments))
@@ -386,15 +393,17 @@ def _maker(
         arguments = {"num_threads": num_threads, "progress": False, **arguments}
 
         def train(clips: Features, validation: Features, seed: int) -> SiameseNetwork:
-            return SiameseNetwork(**options).fit(clips, validation=validation, seed=seed, **arguments)
+            net = SiameseNetwork(**options).fit(clips, validation=validation, seed=seed, **arguments)
+            return net.calibrate(clips, num_threads=num_threads) if calibrate else net
 
         described = {name: repr(value) for name, value in options.items()}
         fitted = {name: repr(value) for name, value in arguments.items() if name not in _NOT_PART_OF_THE_RESULT}
-        return train, {"network": described, "fit": fitted}
+        return train, {"network": described, "fit": fitted, "calibrate": calibrate}
     if not callable(make_network):
         raise ParameterError("make_network", make_network, "a function, a network or the name of a preset")
-    if fit is not None:
-        raise ParameterError("fit", "arguments beside a function", "none: the function calls fit() itself")
+    if fit is not None or calibrate:
+        name = "calibrate" if fit is None else "fit"
+        raise ParameterError(name, "given beside a function", f"a function that calls {name}() itself")
     return make_network, _described_function(make_network)
 
 

@@ -241,8 +241,8 @@ def leak_report(
 
     Notes
     -----
-    Of 100 recordings of ESC-50, copied in each of these ways, 99 or 100 are found, and 93 with noise at 10 dB; of half a
-    million other pairs 6 are, which are of one alarm clock under two names.
+    Of 100 recordings of ESC-50, copied in each of these ways, 99 or 100 are found, and 93 with noise at 10 dB; of half
+    a million other pairs 6 are, which are of one alarm clock under two names.
 
     The time is quadratic in the clips: fingerprints are compared in about 2 s for 2000 and 200 s for 20,000 clips on
     one core. Their memory is about 40 KB a clip.
