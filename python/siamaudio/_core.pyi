@@ -254,9 +254,24 @@ def fused_kernels() -> str:
 
 def cpu_capability() -> str: ...
 def metric_similarity(a: _FloatArray, b: _FloatArray, *, metric: str) -> _FloatArray: ...
-def exact_oneshot(
-    similarity: npt.NDArray[Any], labels: _IntArray, *, num_classes: int, ways: int, num_threads: int
-) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+
+class ExactOneShot:
+    """One-shot tasks of all kinds that some clips allow."""
+
+    def __init__(
+        self,
+        labels: _IntArray,
+        *,
+        sources: _IntArray | None,
+        num_classes: int,
+        ways: int,
+        most_ways: int,
+        confusion: bool,
+    ) -> None: ...
+    def score(
+        self, similarity: npt.NDArray[Any], *, first_query: int, num_threads: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]: ...
+
 def classifier_kind(losses: Sequence[_LossOptions]) -> str | None: ...
 def fit(
     network: Siamese,
