@@ -288,7 +288,7 @@ def test_classes_of_one_source_are_left_out_where_sources_must_differ(rng: np.ra
         "ways": 2,
     }
     assert sa.evaluate_oneshot(**arguments).left_out == ()
-    with pytest.warns(UserWarning, match="fewer than 2 sources: 'b'"):
+    with pytest.warns(UserWarning, match="fewer than 2 clips or 2 sources: 'b'"):
         result = sa.evaluate_oneshot(**arguments, source_disjoint=True)
     assert result.classes == ("a", "c")
     assert result.source_disjoint
@@ -326,8 +326,11 @@ def test_bad_input_is_named(trained: sa.SiameseNetwork, unseen: sa.Features) -> 
         ({"similarity": square, "labels": labels, "ways": 2, "curve_ways": 3}, "curve_ways: got 3; accepted: 2 to 2"),
         ({"similarity": nan, "labels": labels, "ways": 2}, "NaN for clips 1 and 2"),
         ({"embeddings": nan, "labels": labels, "ways": 2}, "NaN or infinity for clip 1"),
-        ({"similarity": square, "labels": ["a", "a", "b", "c"]}, "two or more classes of 2 or more clips"),
-        ({"similarity": square, "labels": ["a"] * 4}, "two or more classes of 2 or more clips"),
+        (
+            {"similarity": square, "labels": ["a", "a", "b", "c"]},
+            r"1 classes, the others \('b', 'c'\) with fewer than 2 clips",
+        ),
+        ({"similarity": square, "labels": ["a"] * 4}, "labels: got 1 classes; accepted: two or more"),
         ({"similarity": square, "labels": labels, "ways": 2, "source_disjoint": True}, "sources: got None"),
         ({"similarity": square, "labels": labels, "ways": 2, "sources": [1, 2]}, "sources: got 2 for 4 clips"),
         ({"net": trained}, "a network together with features"),

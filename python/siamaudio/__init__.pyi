@@ -22,6 +22,7 @@ from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
 from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
+from .evaluation import evaluate_fewshot as evaluate_fewshot
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets

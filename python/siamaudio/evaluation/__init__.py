@@ -1,6 +1,7 @@
 """One-shot and few-shot accuracy: what is measured, by which protocol, and how sure it is."""
 
 from siamaudio.evaluation.exact import evaluate_oneshot
+from siamaudio.evaluation.fewshot import evaluate_fewshot
 from siamaudio.evaluation.results import EvaluationResult, Interval
 
-__all__ = ["EvaluationResult", "Interval", "evaluate_oneshot"]
+__all__ = ["EvaluationResult", "Interval", "evaluate_fewshot", "evaluate_oneshot"]
