@@ -24,6 +24,10 @@ from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
 from .evaluation import evaluate_fewshot as evaluate_fewshot
 from .evaluation import evaluate_oneshot as evaluate_oneshot
+from .evaluation import fedele2022 as fedele2022
+from .evaluation import honka2019 as honka2019
+from .evaluation import lloret2019 as lloret2019
+from .evaluation import metaaudio as metaaudio
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History

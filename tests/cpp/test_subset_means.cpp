@@ -64,7 +64,9 @@ TEST(SubsetMeans, StayMeansForAThousandFactors) {
   double share = 1;
   for (int k = 0; k <= 1000; ++k) {
     EXPECT_NEAR(means[static_cast<size_t>(k * kSubsetLanes)] / std::pow(0.99, k), 1, 1e-11) << k;
-    if (share > 1e-300) EXPECT_NEAR(means[static_cast<size_t>(k * kSubsetLanes + 1)] / share, 1, 1e-11) << k;
+    if (share > 1e-300) {
+      EXPECT_NEAR(means[static_cast<size_t>(k * kSubsetLanes + 1)] / share, 1, 1e-11) << k;
+    }
     share *= static_cast<double>(std::max(0, 500 - k)) / static_cast<double>(1000 - k);
   }
 }

@@ -2,6 +2,16 @@
 
 from siamaudio.evaluation.exact import evaluate_oneshot
 from siamaudio.evaluation.fewshot import evaluate_fewshot
+from siamaudio.evaluation.papers import fedele2022, honka2019, lloret2019, metaaudio
 from siamaudio.evaluation.results import EvaluationResult, Interval
 
-__all__ = ["EvaluationResult", "Interval", "evaluate_fewshot", "evaluate_oneshot"]
+__all__ = [
+    "EvaluationResult",
+    "Interval",
+    "evaluate_fewshot",
+    "evaluate_oneshot",
+    "fedele2022",
+    "honka2019",
+    "lloret2019",
+    "metaaudio",
+]

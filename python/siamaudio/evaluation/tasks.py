@@ -142,9 +142,10 @@ def summarise(
     num_classes = len(subject.classes)
     members = [of_class[asked == c] for c in range(num_classes)]
     accuracy = float(of_task.mean())
-    answers = np.zeros((num_classes, num_classes))
     rows = np.repeat(asked, num_queries // num_asked, axis=1)
-    np.add.at(answers, (rows[:, :, None], tasks.classes[:, None, :]), shares)
+    cells = rows[:, :, None] * num_classes + tasks.classes[:, None, :]
+    answers = np.bincount(cells.ravel(), weights=shares.ravel(), minlength=num_classes**2)
+    answers = answers.reshape(num_classes, num_classes)
     with np.errstate(invalid="ignore", divide="ignore"):
         confusion = answers / answers.sum(axis=1, keepdims=True)
         clips = tasks.queries.ravel()
