@@ -11,11 +11,11 @@
 namespace siamaudio {
 
 struct TaskOptions {
-  int64_t ways = 5;            ///< classes a task
-  int64_t shots = 1;           ///< supports a class
-  int64_t queries = 1;         ///< queries a class
-  int64_t tasks = 1000;        ///< how many
-  bool is_stratified = true;   ///< every class in as many tasks as the others, or one more; where one is asked for, that
+  int64_t ways = 5;           ///< classes a task
+  int64_t shots = 1;          ///< supports a class
+  int64_t queries = 1;        ///< queries a class
+  int64_t tasks = 1000;       ///< how many
+  bool is_stratified = true;  ///< every class in as many tasks as the others, or one more; where one is asked for, that
   bool has_one_query = false;  ///< queries of the first class of a task alone
   uint64_t seed = 0;           ///< of all that is drawn
 };

@@ -55,6 +55,18 @@ TEST(SubsetMeans, EveryKIsTheMeanOverAllSubsets) {
   }
 }
 
+TEST(SubsetMeans, EveryInstructionSetAgrees) {
+  std::mt19937_64 engine(3);
+  const auto factors = random_factors(static_cast<size_t>(40 * kSubsetLanes), engine);
+  std::vector<double> expected(static_cast<size_t>(21 * kSubsetLanes));
+  subset_kernel(Isa::kBaseline)(factors.data(), 40, 20, expected.data());
+  for (const Isa isa : usable_isas()) {
+    std::vector<double> means(expected.size(), -1);
+    subset_kernel(isa)(factors.data(), 40, 20, means.data());
+    for (size_t i = 0; i < means.size(); ++i) EXPECT_NEAR(means[i], expected[i], 1e-15) << isa_name(isa);
+  }
+}
+
 TEST(SubsetMeans, StayMeansForAThousandFactors) {
   // A power of the factor where all are equal; where half are 1 and half are 0, the share of subsets without a 0.
   std::vector<double> factors(1000 * kSubsetLanes, 0.99);
