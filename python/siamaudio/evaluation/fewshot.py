@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
 from siamaudio.evaluation.results import EvaluationResult
-from siamaudio.evaluation.subjects import Metric, Subject, as_subject, source_policy
+from siamaudio.evaluation.subjects import Metric, Subject, as_subject, counted, source_policy
 from siamaudio.evaluation.tasks import IntervalKind, draw_tasks, play, raw_baseline, summarise
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
@@ -178,8 +178,8 @@ def evaluate_fewshot(
         drawn,
         shares,
         protocol="sampled",
-        description=f"{tasks} sampled tasks of {ways} of {len(subject.classes)} classes, {shots} supports and "
-        f"{queries} queries a class, {dealt}, seed {seed}; scored by the {_IN_WORDS[scorer]}{compared}; "
+        description=f"{tasks} sampled tasks of {ways} of {len(subject.classes)} classes, {counted(shots, 'support')} "
+        f"and {counted(queries, 'query', 'queries')} a class, {dealt}, seed {seed}; scored by the {_IN_WORDS[scorer]}{compared}; "
         f"{source_policy(source_disjoint)}",
         seed=seed,
         source_disjoint=source_disjoint,

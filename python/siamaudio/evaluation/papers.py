@@ -17,8 +17,8 @@ from siamaudio._engine import core
 from siamaudio.errors import ParameterError
 from siamaudio.evaluation.intervals import delta_interval, normal_interval
 from siamaudio.evaluation.results import EvaluationResult
-from siamaudio.evaluation.subjects import Metric, Subject, as_subject, source_policy
-from siamaudio.evaluation.tasks import draw_tasks, play, raw_baseline, summarise
+from siamaudio.evaluation.subjects import Metric, Subject, as_subject, check_ways, counted, source_policy
+from siamaudio.evaluation.tasks import draw_tasks, play, play_all, raw_baseline, summarise
 from siamaudio.extras import require
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
@@ -198,18 +198,19 @@ def fedele2022(
         source_disjoint=source_disjoint, allow_trained_classes=allow_trained_classes, num_threads=num_threads,
     )  # fmt: skip
 
+    check_ways(ways, subject)
+
     def drawn(count: int) -> core.Tasks:
         return draw_tasks(
             subject, ways=count, shots=1, queries=1, tasks=tasks, stratified=True, seed=seed, has_one_query=True,
             source_disjoint=source_disjoint, num_threads=num_threads,
         )  # fmt: skip
 
-    played = drawn(ways)
-    shares = play(subject, played, num_threads=num_threads)
-    curve = {1: 1.0}  # a single support is the answer
-    for count in range(2, ways):
-        curve[count] = float(play(subject, drawn(count), num_threads=num_threads)[:, 0, 0].mean())
-    curve[ways] = float(shares[:, 0, 0].mean())
+    groups = [drawn(count) for count in range(2, ways + 1)]
+    won = play_all(subject, groups, num_threads=num_threads)
+    played, shares = groups[-1], won[-1]
+    # A single support is the answer.
+    curve = {1: 1.0} | {count: float(each[:, 0, 0].mean()) for count, each in enumerate(won, start=2)}
     return summarise(
         subject,
         played,
@@ -297,7 +298,7 @@ def metaaudio(
         drawn,
         play(subject, drawn, num_threads=num_threads),
         protocol="metaaudio",
-        description=f"MetaAudio: {tasks} random tasks of {ways} of {len(subject.classes)} classes, {shots} supports "
+        description=f"MetaAudio: {tasks} random tasks of {ways} of {len(subject.classes)} classes, {counted(shots, 'support')} "
         f"and one query a class, seed {seed}, compared by {subject.compared_by}; {source_policy(source_disjoint)}",
         seed=seed,
         source_disjoint=source_disjoint,

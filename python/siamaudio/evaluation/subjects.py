@@ -182,6 +182,11 @@ def check_ways(ways: int, subject: Subject) -> None:
         raise ParameterError("ways", ways, f"2 to {num_classes}, the number of classes{without}")
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return "1 support", "5 supports"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def source_policy(source_disjoint: bool) -> str:
     """Say which queries and supports meet."""
     return "query and supports are of different sources" if source_disjoint else "query and support may share a source"

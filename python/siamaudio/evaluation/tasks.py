@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from siamaudio.evaluation.intervals import bootstrap_interval, normal_interval
 from siamaudio.evaluation.results import EvaluationResult, Interval
 from siamaudio.evaluation.subjects import Subject, check_ways
 
-__all__ = ["IntervalKind", "draw_tasks", "play", "raw_baseline", "summarise"]
+__all__ = ["IntervalKind", "draw_tasks", "play", "play_all", "raw_baseline", "summarise"]
 
 IntervalKind = Literal["normal", "bootstrap"]
 Shares = npt.NDArray[np.float64]
@@ -92,17 +93,30 @@ def play(
     np.ndarray [shape=(tasks, queries a task, ways)]
         1 for the class that wins, or its share where several are tied.
     """
-    shares = np.zeros((*tasks.queries.shape, tasks.classes.shape[1]))
+    return play_all(subject, [tasks], merge, weights, neighbours, num_threads)[0]
+
+
+def play_all(
+    subject: Subject,
+    groups: Sequence[core.Tasks],
+    merge: str = "mean",
+    weights: npt.NDArray[np.float64] | None = None,
+    neighbours: int = 1,
+    num_threads: int | None = None,
+) -> list[Shares]:
+    """As `play`, for several groups of tasks whose similarities are computed once."""
+    shares = [np.zeros((*tasks.queries.shape, tasks.classes.shape[1])) for tasks in groups]
     for start, block in subject.blocks():
-        tasks.score(
-            block,
-            shares,
-            first_row=start,
-            merge=merge,
-            weights=[] if weights is None else weights.tolist(),
-            neighbours=neighbours,
-            num_threads=num_threads or 0,
-        )
+        for tasks, own in zip(groups, shares, strict=True):
+            tasks.score(
+                block,
+                own,
+                first_row=start,
+                merge=merge,
+                weights=[] if weights is None else weights.tolist(),
+                neighbours=neighbours,
+                num_threads=num_threads or 0,
+            )
     return shares
 
 
