@@ -104,7 +104,7 @@ def evaluate_fewshot(
     source_disjoint : bool
         No query of a task has the source of one of its supports.
     baseline : bool
-        Also compare the raw spectrograms, where there are features.
+        Also compare the raw spectrograms, where there are features, all of which are read into memory for it.
     allow_trained_classes : bool
         Accept classes that the network was trained on; the figure then says nothing about new sounds.
     num_threads : int > 0 or None
@@ -179,8 +179,8 @@ def evaluate_fewshot(
         shares,
         protocol="sampled",
         description=f"{tasks} sampled tasks of {ways} of {len(subject.classes)} classes, {counted(shots, 'support')} "
-        f"and {counted(queries, 'query', 'queries')} a class, {dealt}, seed {seed}; scored by the {_IN_WORDS[scorer]}{compared}; "
-        f"{source_policy(source_disjoint)}",
+        f"and {counted(queries, 'query', 'queries')} a class, {dealt}, seed {seed}; "
+        f"scored by the {_IN_WORDS[scorer]}{compared}; {source_policy(source_disjoint)}",
         seed=seed,
         source_disjoint=source_disjoint,
         interval=interval,
