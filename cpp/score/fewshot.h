@@ -53,8 +53,8 @@ Merge parse_merge(const std::string& name);
 
 struct MergeOptions {
   Merge merge = Merge::kMean;
-  std::vector<double> weights = {};  ///< (shots,) for kWeighted
-  int64_t neighbours = 1;            ///< for kNeighbours
+  std::vector<double> weights;  ///< (shots,) for kWeighted
+  int64_t neighbours = 1;       ///< for kNeighbours
 };
 
 /// similarity: (rows, num_clips), of the clips first_row, first_row + 1, … to all. shares: (tasks, queries_per_task,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -51,7 +52,7 @@ class ExactOneShot::Scorer {
         means_(static_cast<size_t>(task.options_.most_ways) * kSubsetLanes),
         less_(num_classes_),
         equal_(num_classes_) {
-    if (task.plan_) tree_.emplace(*task.plan_);
+    if (task.plan_) tree_ = std::make_unique<SubsetMeanTree>(*task.plan_);
   }
 
   /// row: similarity of the query to every clip. wins: (most_ways - 1,). pair_wins: share won by each clip of the
@@ -304,7 +305,7 @@ class ExactOneShot::Scorer {
   std::vector<double> factors_;  // (other classes, lanes)
   std::vector<double> means_;    // (most_ways, lanes)
 
-  std::optional<SubsetMeanTree> tree_;
+  std::unique_ptr<SubsetMeanTree> tree_;  // where there is a plan
   std::vector<double> leaves_;
   std::vector<int64_t> less_;   // clips of each class less similar than the group
   std::vector<int64_t> equal_;  // clips of each class in the group

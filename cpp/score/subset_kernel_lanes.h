@@ -11,8 +11,8 @@ namespace siamaudio {
 template <int W>
 struct SubsetLanes {
   using Doubles = typename Vectors<W>::Doubles;  // NOLINT(readability-redundant-typename): clang before 16 wants it
-  static constexpr int kWidth = W / 2;
-  static constexpr int kRegisters = kSubsetLanes / kWidth;
+  static constexpr int64_t kWidth = W / 2;
+  static constexpr int64_t kRegisters = kSubsetLanes / kWidth;
 
   static Doubles load(const double* values) {
     Doubles lanes;
@@ -26,7 +26,7 @@ struct SubsetLanes {
       const double* factor_values = factors + (m - 1) * kSubsetLanes;
       const double step = 1 / static_cast<double>(m);
       const int64_t last = m < most ? m : most;
-      for (int part = 0; part < kRegisters; ++part) {
+      for (int64_t part = 0; part < kRegisters; ++part) {
         const Doubles factor = load(factor_values + part * kWidth);
         double* mean = means + last * kSubsetLanes + part * kWidth;
         Doubles own = load(mean);

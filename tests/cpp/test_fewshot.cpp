@@ -98,13 +98,13 @@ std::vector<double> shares_of(const std::vector<float>& of_first, const MergeOpt
 
 TEST(ScoreTasks, EachMergeHasItsWinner) {
   using Shares = std::vector<double>;
-  EXPECT_EQ(shares_of({3, 3, 5, 0}, {.merge = Merge::kMean}), (Shares{1, 0}));
-  EXPECT_EQ(shares_of({3, 3, 5, 0}, {.merge = Merge::kMax}), (Shares{0, 1}));
-  EXPECT_EQ(shares_of({3, 2, 2, 3}, {.merge = Merge::kMean}), (Shares{0.5, 0.5}));
+  EXPECT_EQ(shares_of({3, 3, 5, 0}, {.merge = Merge::kMean, .weights = {}}), (Shares{1, 0}));
+  EXPECT_EQ(shares_of({3, 3, 5, 0}, {.merge = Merge::kMax, .weights = {}}), (Shares{0, 1}));
+  EXPECT_EQ(shares_of({3, 2, 2, 3}, {.merge = Merge::kMean, .weights = {}}), (Shares{0.5, 0.5}));
   EXPECT_EQ(shares_of({3, 1, 0, 4}, {.merge = Merge::kWeighted, .weights = {1, 2}}), (Shares{1, 0}));
-  EXPECT_EQ(shares_of({3, 1, 0, 4}, {.merge = Merge::kNeighbours, .neighbours = 1}), (Shares{0, 1}));
-  EXPECT_EQ(shares_of({3, 2, 0, 4}, {.merge = Merge::kNeighbours, .neighbours = 3}), (Shares{1, 0}));
-  EXPECT_EQ(shares_of({3, 2, 2, 4}, {.merge = Merge::kNeighbours, .neighbours = 3}), (Shares{0.5, 0.5}));
+  EXPECT_EQ(shares_of({3, 1, 0, 4}, {.merge = Merge::kNeighbours, .weights = {}, .neighbours = 1}), (Shares{0, 1}));
+  EXPECT_EQ(shares_of({3, 2, 0, 4}, {.merge = Merge::kNeighbours, .weights = {}, .neighbours = 3}), (Shares{1, 0}));
+  EXPECT_EQ(shares_of({3, 2, 2, 4}, {.merge = Merge::kNeighbours, .weights = {}, .neighbours = 3}), (Shares{0.5, 0.5}));
 }
 
 TEST(ScoreTasks, RowsOfOtherClipsAreLeftAlone) {

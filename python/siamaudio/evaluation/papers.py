@@ -299,7 +299,8 @@ def metaaudio(
         play(subject, drawn, num_threads=num_threads),
         protocol="metaaudio",
         description=f"MetaAudio: {tasks} random tasks of {ways} of {len(subject.classes)} classes, "
-        f"{counted(shots, 'support')} and one query a class, seed {seed}, compared by {subject.compared_by}; {source_policy(source_disjoint)}",
+        f"{counted(shots, 'support')} and one query a class, seed {seed}, compared by "
+        f"{subject.compared_by}; {source_policy(source_disjoint)}",
         seed=seed,
         source_disjoint=source_disjoint,
         baselines=raw_baseline(subject, drawn, num_threads) if baseline else {},
