@@ -1,6 +1,7 @@
 #include "score/oneshot.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -56,15 +57,17 @@ class ExactOneShot::Scorer {
   }
 
   /// row: similarity of the query to every clip. wins: (most_ways - 1,). pair_wins: share won by each clip of the
-  /// query's class, in the order of members_; NaN for those that it does not meet. confusion: (classes,) or null.
-  void score(int64_t query, const Value* row, double* wins, double* pair_wins, double* confusion) {
+  /// query's class, in the order of members_; NaN for those that it does not meet. confusion: (classes,) or null. Ends
+  /// early, unfinished, where it is told to stop.
+  void score(int64_t query, const Value* row, double* wins, double* pair_wins, double* confusion,
+             const std::atomic<bool>& stop) {
     query_ = static_cast<size_t>(query);
     own_class_ = static_cast<size_t>(labels_[query_]);
     read(row);
     score_own(wins, pair_wins);
     if (confusion == nullptr) return;
     if (tree_)
-      score_others(confusion);
+      score_others(confusion, stop);
     else
       score_pairs(confusion);
     confusion[own_class_] = wins[task_.options_.ways - 2];
@@ -200,7 +203,7 @@ class ExactOneShot::Scorer {
 
   /// From the least similar clip to the most similar: behind each group of equal ones the tree knows what share of
   /// each class has been passed.
-  void score_others(double* confusion) {
+  void score_others(double* confusion, const std::atomic<bool>& stop) {
     std::fill_n(confusion, num_classes_, 0.0);
     // Whatever is less similar than all of the query's class never wins.
     std::ranges::fill(less_, 0);
@@ -212,7 +215,7 @@ class ExactOneShot::Scorer {
     sort_others();
     set_tree();
     size_t own_less = 0;
-    for (size_t begin = 0, end = 0; begin < others_.size(); begin = end) {
+    for (size_t begin = 0, end = 0; begin < others_.size() && !stop; begin = end) {
       const Value similarity = others_[begin].key;
       while (own_less < own_.size() && own_[own_less].key < similarity) ++own_less;
       size_t own_up_to = own_less;
@@ -342,11 +345,11 @@ OneShotScores ExactOneShot::score(std::span<const Value> similarity, int64_t fir
   std::vector<double> pair_wins(static_cast<size_t>(num_queries * most_members));
   parallel_for(
       num_queries, num_threads,
-      [&](int64_t i, int worker) {
+      [&](int64_t i, int worker, const std::atomic<bool>& stop) {
         scorers[static_cast<size_t>(worker)].score(
             first_query + i, similarity.data() + i * num_clips, scores.wins.data() + i * num_wins,
             pair_wins.data() + i * most_members,
-            options_.confusion ? scores.confusion.data() + i * clips_.num_classes : nullptr);
+            options_.confusion ? scores.confusion.data() + i * clips_.num_classes : nullptr, stop);
       },
       poll);
 
