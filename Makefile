@@ -18,7 +18,8 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-accuracy gpu-check clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-evaluation bench-accuracy \
+	gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -45,7 +46,7 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: bench-frontend bench-training
+bench: bench-frontend bench-training bench-evaluation
 
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
@@ -53,6 +54,9 @@ bench-frontend: $(VENV)/installed-bench
 
 bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
 	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_training.py
+
+bench-evaluation: $(VENV)/installed-bench $(KERAS_VENV)/installed
+	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_evaluation.py
 
 gpu-check:
 	$(PYTHON) tools/gpu_check.py

@@ -74,16 +74,8 @@ def accuracy(net: sa.SiameseNetwork, train: sa.Features, images: Images, labels:
     """Classify by the average Euclidean distance to each class, section 5.4; a network with softmax alone by that."""
     if net.sampler == sa.samplers.Shuffled():
         return float(np.mean(net.predict(images).astype(np.int64) == labels))
-    known = net.embed(train).astype(np.float64)
-    names = np.array(train.class_names).astype(np.int64)
-    correct = 0
-    for start in range(0, len(images), 1000):
-        new = net.embed(images[start : start + 1000]).astype(np.float64)
-        squares = (new**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * new @ known.T
-        distances = np.sqrt(np.maximum(squares, 0))
-        means = np.stack([distances[:, train.labels == label].mean(1) for label in range(len(names))], axis=1)
-        correct += int(np.sum(names[means.argmin(1)] == labels[start : start + 1000]))
-    return correct / len(labels)
+    test = sa.Features.from_arrays(images, labels.astype(str))
+    return float(sa.evaluation.lloret2019(net, train, test).query_accuracy.mean())
 
 
 def main() -> None:

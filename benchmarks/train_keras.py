@@ -1,4 +1,4 @@
-"""Worker of bench_training.py: Keras on TensorFlow, in an interpreter of its own.
+"""Worker of bench_training.py and bench_evaluation.py: Keras on TensorFlow, in an interpreter of its own.
 
 ``python train_keras.py WORK DROPOUT THREADS``. The network is the one that the tests compare the core with.
 """
@@ -60,7 +60,20 @@ class Keras:
         seconds, losses = timed(lambda: [self.network.train_on_batch(self.sides, self.is_same) for _ in range(steps)])
         return {"seconds": seconds / steps, "pairs": len(self.is_same), "loss": float(losses[0])}
 
+    def oneshot(self, tasks: int) -> dict[str, Any]:
+        """Answer the first tasks, each by predicting its pairs; the seconds are those of all tasks at that rate."""
+        with np.load(WORK / "tasks.npz") as file:
+            queries, supports = file["queries"], file["supports"]
+
+        def answer(task: int) -> Any:
+            sides = np.repeat(self.clips[queries[task]][None], len(supports[task]), axis=0), self.clips[supports[task]]
+            return self.network.predict(sides, verbose=0)[:, 0]
+
+        seconds, similarities = timed(lambda: [answer(task) for task in range(tasks)])
+        np.save(WORK / "keras-tasks.npy", similarities)
+        return {"seconds": seconds / tasks * len(queries), "similarities": str(WORK / "keras-tasks.npy")}
+
 
 if __name__ == "__main__":
     peer = Keras()
-    serve({"describe": peer.describe, "embed": peer.embed, "train": peer.train})
+    serve({"describe": peer.describe, "embed": peer.embed, "train": peer.train, "oneshot": peer.oneshot})

@@ -1,4 +1,4 @@
-"""Worker of bench_training.py and bench_gpu.py: PyTorch from Python, channels_last.
+"""Worker of bench_training.py, bench_evaluation.py and bench_gpu.py: PyTorch from Python, channels_last.
 
 ``python train_torch.py WORK DROPOUT THREADS DEVICE PRECISION KIND``. KIND: "eager", or "compile" for torch.compile.
 """
@@ -89,6 +89,27 @@ class Torch:
         np.save(path, embeddings.numpy())
         return {"seconds": seconds, "embeddings": str(path)}
 
+    def oneshot(self, tasks: int, batch: int = 40) -> dict[str, Any]:
+        """Embed every clip once, in batches, then answer all tasks in NumPy; `tasks` is for those who answer fewer."""
+        with np.load(WORK / "tasks.npz") as file:
+            queries, supports = file["queries"], file["supports"]
+        weight, bias = self.head.weight.detach().cpu().numpy()[0], float(self.head.bias)
+
+        def answer() -> tuple[np.ndarray, np.ndarray]:
+            with torch.inference_mode():
+                parts = [self.encoder(part.to(DEVICE)).cpu().numpy() for part in self.clips.split(batch)]
+            embeddings = np.concatenate(parts)
+            distances = (embeddings[queries][:, None] - embeddings[supports]) ** 2
+            similarities = 1 / (1 + np.exp(-(distances @ weight + bias)))
+            return similarities, similarities.argmax(axis=1)
+
+        self.module.eval()
+        seconds, (similarities, _) = timed(answer)
+        self.module.train()
+        path = WORK / f"{KIND}-tasks.npy"
+        np.save(path, similarities)
+        return {"seconds": seconds, "similarities": str(path)}
+
     def device_memory(self) -> dict[str, Any]:
         """Return the most bytes on the device so far."""
         return {"bytes": torch.cuda.max_memory_allocated()}
@@ -126,6 +147,7 @@ if __name__ == "__main__":
             "describe": peer.describe,
             "embed": peer.embed,
             "train": peer.train,
+            "oneshot": peer.oneshot,
             "device_memory": peer.device_memory,
             "matmul_rate": peer.matmul_rate,
         }

@@ -276,6 +276,29 @@ def test_class_splits(esc50: types.ModuleType) -> None:
 
 
 @pytest.mark.slow
+def test_evaluation_quick(tmp_path: Path) -> None:
+    out = tmp_path / "evaluation.json"
+    done = _run("bench_evaluation.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    keras, eager = "Keras on TensorFlow", "eager PyTorch, channels_last"
+    peers = {eager, keras} if os.environ.get("SIAMAUDIO_KERAS_PYTHON") else {eager}
+    assert ({keras} - peers) == set(found["skipped"])
+    rows = {row["peer"]: row for row in found["rows"]}
+    assert set(rows) == peers
+    for peer, row in rows.items():
+        assert 0 <= row["difference"] <= row["tolerance"] == 1e-4
+        assert row["target"] == {eager: 2, keras: 200}[peer]
+        assert row["work"] == "20 5-way tasks on 20 clips of 64 x 64"
+    similarity, *embeddings = found["exact"]
+    assert similarity["accuracy"] == pytest.approx(embeddings[0]["accuracy"], abs=1e-3)
+    assert [(point["classes"], point["clips"], point["ways"]) for point in embeddings] == [(5, 40, 5), (10, 80, 10)]
+    for point in found["exact"]:
+        assert 0 < point["loaded_bytes"] <= point["peak_bytes"]
+        assert point["given"] in done.stdout
+
+
+@pytest.mark.slow
 def test_accuracy_quick(shared_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "accuracy"
     arguments = ["--quick", "--threads", "1", "--out", str(out)]

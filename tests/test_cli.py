@@ -391,6 +391,9 @@ def test_features_take_crop_and_precision(run, tmp_path: Path) -> None:
         ("evaluate {tmp}/none.siam {stored}", 1, "{tmp}/none.siam: no such file"),
         ("evaluate {stored}/zarr.json {stored}", 1, "zarr.json is damaged, or no file"),
         ("evaluate {saved} {stored} --ways 9", 2, "ways: got 9; accepted: 2 to 2"),
+        ("evaluate {saved} {stored} --ways 2 --shots 2", 2, "shots: got 2; accepted: 1 for protocol 'exact'"),
+        ("evaluate {saved} {stored} --ways 2 --tasks 9", 2, "tasks: got 9; accepted: none for protocol 'exact'"),
+        ("evaluate {saved} {stored} --protocol honka2019 --ways 5", 2, "ways: got 5; accepted: 2 for protocol"),
         ("evaluate {saved} {stored} --classes nobody", 2, "unknown class 'nobody'"),
         ("classify {saved} --supports {tmp}/none q.wav", 1, "{tmp}/none: no such folder"),
         ("classify {saved} --supports {tmp}/empty q.wav", 1, "{tmp}/empty holds no supports"),
@@ -431,6 +434,43 @@ def test_as_a_process() -> None:
     done = subprocess.run([sys.executable, "-m", "siamaudio", "sing"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "function", "arguments"),
+    [
+        ((), "evaluate_oneshot", {}),
+        (("--source-disjoint",), "evaluate_oneshot", {"source_disjoint": True}),
+        (
+            ("--protocol", "sampled", "--shots", 3, "--queries", 2, "--tasks", 50, "--scorer", "max", "--seed", 4),
+            "evaluate_fewshot",
+            {"shots": 3, "queries": 2, "tasks": 50, "scorer": "max", "seed": 4},
+        ),
+        (("--protocol", "honka2019", "--shots", 1), "honka2019", {}),
+        (("--protocol", "fedele2022", "--tasks", 40), "fedele2022", {"tasks": 40}),
+        (("--protocol", "metaaudio", "--shots", 2, "--tasks", 40), "metaaudio", {"shots": 2, "tasks": 40}),
+    ],
+)
+def test_evaluate_by_protocol(
+    run, saved: Path, stored: Path, unseen: sa.Features, tmp_path: Path, options, function: str, arguments
+) -> None:
+    report = tmp_path / "r.html"
+    done = run("evaluate", saved, stored, "--ways", 2, *options, "--json", "--report", report)
+    assert done.status == 0, done.err
+    assert report.exists()
+    ways = {} if function == "honka2019" else {"ways": 2}
+    expected = getattr(sa, function)(sa.SiameseNetwork.load(saved), unseen, **ways, **arguments)
+    values = json.loads(done.out)
+    assert values.pop("report") == str(report)
+    assert values == json.loads(expected.to_json())
+
+
+@pytest.mark.parametrize("scorer", ["learned", "cl2n"])
+def test_evaluate_learns_from_the_training_classes(run, saved: Path, stored: Path, scorer: str) -> None:
+    options = ("--protocol", "sampled", "--ways", 2, "--shots", 3, "--scorer", scorer, "--tasks", 30)
+    done = run("evaluate", saved, stored, *options)
+    assert done.status == 0, done.err
+    assert "interval: 95%, other tasks of the same clips" in done.out
 
 
 @pytest.mark.slow

@@ -96,6 +96,17 @@ def test_bf16_steps_the_same_way() -> None:
     assert 0 < distance(moved, expected) < 0.5
 
 
+@pytest.mark.parametrize("distance", ["absolute", "squared", "product", "euclidean", "cosine"])
+def test_similarity_of_a_head(distance: Any) -> None:
+    """Every pair by matrix products and Manhattan distances, on both devices."""
+    net = sa.SiameseNetwork(small_encoder(), distance=distance).build((1, 24, 24))
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((count, net._native.embedding_size), dtype=np.float32) for count in (70, 50))
+    here = net.similarity(a, b)
+    net._native.to("cuda")
+    np.testing.assert_allclose(net.similarity(a, b), here, atol=1e-5)
+
+
 def test_embeddings_and_similarity() -> None:
     features = patterns(4, 6, (64, 64), seed=0)
     net = sa.SiameseNetwork.preset("honka2019").fit(features, epochs=2, device="cuda", progress=False)

@@ -19,7 +19,7 @@ CPP_LAYERS: dict[str, set[str]] = {
     "audio": {"base", "simd"},
     "kernels": {"base", "simd"},
     "model": {"base", "simd", "kernels"},
-    "score": {"base", "model"},
+    "score": {"base", "simd", "model"},
     "train": {"base", "model", "score"},
     "bindings": {"base", "simd", "audio", "kernels", "model", "score", "train"},
 }

@@ -7,6 +7,7 @@
 
 #include "base/choices.h"
 #include "base/errors.h"
+#include "model/all_pairs.h"
 #include "model/copy_values.h"
 #include "model/init.h"
 
@@ -14,7 +15,7 @@ namespace siamaudio {
 namespace {
 
 constexpr int64_t kEmbedBlock = 8;  // clips; bounds the memory of the activations, fresh pages of which take time
-constexpr int64_t kSimilarityBlockValues = 4'194'304;  // elements of one block of differences
+constexpr int64_t kSimilarityBlockValues = 2'097'152;  // of one block of similarities
 
 }  // namespace
 
@@ -80,18 +81,21 @@ at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
 
 at::Tensor Siamese::similarity(const at::Tensor& a, const at::Tensor& b, const Poll& poll) const {
   const at::NoGradGuard no_grad;
-  const bool uses_head = head_ && !calibration_;
+  std::optional<AllPairLogits> pairs;
+  if (head_ && !calibration_) {
+    const NamedTensors head = head_->parameters();
+    pairs.emplace(b.to(device_), options_.distance, head[0].second, head[1].second);
+  }
   const bool is_cosine = calibration_ || options_.distance == Distance::kCosine;
   const Metric metric = is_cosine ? Metric::kCosine : Metric::kEuclidean;
-  const at::Tensor right = uses_head ? b.to(device_) : b.to(device_, at::kDouble);
+  const at::Tensor right = pairs ? at::Tensor() : b.to(device_, at::kDouble);
   at::Tensor similarities = at::empty({a.size(0), b.size(0)}, at::kFloat);
-  const int64_t block_rows = std::max<int64_t>(1, kSimilarityBlockValues / std::max<int64_t>(1, b.numel()));
+  const int64_t block_rows = std::max<int64_t>(1, kSimilarityBlockValues / std::max<int64_t>(1, b.size(0)));
   for (int64_t start = 0; start < a.size(0); start += block_rows) {
     const int64_t rows = std::min(block_rows, a.size(0) - start);
     const at::Tensor left = a.narrow(0, start, rows).to(device_);
     similarities.narrow(0, start, rows)
-        .copy_(uses_head ? pair_logits(left.unsqueeze(1), right.unsqueeze(0)).sigmoid()
-                         : metric_similarity(left, right, metric));
+        .copy_(pairs ? pairs->logits(left).sigmoid_() : metric_similarity(left, right, metric));
     if (poll) poll();
   }
   return similarities;

@@ -1,14 +1,18 @@
 #include "score/oneshot.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "base/errors.h"
 #include "base/parallel.h"
+#include "score/sort_floats.h"
 
 namespace siamaudio {
 namespace {
@@ -49,29 +53,33 @@ class ExactOneShot::Scorer {
         means_(static_cast<size_t>(task.options_.most_ways) * kSubsetLanes),
         less_(num_classes_),
         equal_(num_classes_) {
-    if (task.plan_) tree_.emplace(*task.plan_);
+    if (task.plan_) tree_ = std::make_unique<SubsetMeanTree>(*task.plan_);
   }
 
   /// row: similarity of the query to every clip. wins: (most_ways - 1,). pair_wins: share won by each clip of the
-  /// query's class, in the order of members_; NaN for those that it does not meet. confusion: (classes,) or null.
-  void score(int64_t query, const Value* row, double* wins, double* pair_wins, double* confusion) {
+  /// query's class, in the order of members_; NaN for those that it does not meet. confusion: (classes,) or null. Ends
+  /// early, unfinished, where it is told to stop.
+  void score(int64_t query, const Value* row, double* wins, double* pair_wins, double* confusion,
+             const std::atomic<bool>& stop) {
     query_ = static_cast<size_t>(query);
     own_class_ = static_cast<size_t>(labels_[query_]);
     read(row);
     score_own(wins, pair_wins);
     if (confusion == nullptr) return;
     if (tree_)
-      score_others(confusion);
+      score_others(confusion, stop);
     else
       score_pairs(confusion);
     confusion[own_class_] = wins[task_.options_.ways - 2];
   }
 
  private:
-  struct Entry {
-    Value similarity;
-    int32_t place;  ///< in own_ among the members of the class, in others_ the class
+  struct Wide {
+    double key;
+    int32_t value;
   };
+  /// A similarity, and of a clip of the query's class its place among the members, of another clip its class.
+  using Entry = std::conditional_t<std::is_same_v<Value, float>, Keyed, Wide>;
 
   /// The clips that this query meets, those of its class apart, and how many of each class they are.
   void read(const Value* row) {
@@ -94,7 +102,7 @@ class ExactOneShot::Scorer {
       else
         others_.push_back({row[clip], static_cast<int32_t>(label)});
     }
-    std::ranges::sort(own_, {}, &Entry::similarity);
+    std::ranges::sort(own_, {}, &Entry::key);
   }
 
   // ---- Wins of the query's own class, for every number of ways
@@ -105,8 +113,7 @@ class ExactOneShot::Scorer {
     std::fill_n(wins, task_.options_.most_ways - 1, 0.0);
     lane_ = 0;
     for (size_t value = 0, begin = 0, end = 0; begin < own_.size(); begin = end, ++value) {
-      for (end = begin; end < own_.size() && own_[end].similarity == own_[begin].similarity; ++end)
-        pair_wins[own_[end].place] = 0;
+      for (end = begin; end < own_.size() && own_[end].key == own_[begin].key; ++end) pair_wins[own_[end].value] = 0;
       const size_t at = value * num_classes_;
       int64_t num_tied = 0;
       for (size_t c = 0; c < num_classes_; ++c) num_tied += counts_equal_[at + c] > 0 ? 1 : 0;
@@ -133,13 +140,13 @@ class ExactOneShot::Scorer {
   void count_others() {
     distinct_.clear();
     for (const Entry& entry : own_)
-      if (distinct_.empty() || distinct_.back() != entry.similarity) distinct_.push_back(entry.similarity);
+      if (distinct_.empty() || distinct_.back() != entry.key) distinct_.push_back(entry.key);
     counts_less_.assign((distinct_.size() + 1) * num_classes_, 0);
     counts_equal_.assign((distinct_.size() + 1) * num_classes_, 0);
     for (const Entry& entry : others_) {
-      const size_t place = lower_bound(entry.similarity);
-      const auto label = static_cast<size_t>(entry.place);
-      const bool is_equal = place < distinct_.size() && distinct_[place] == entry.similarity;
+      const size_t place = lower_bound(entry.key);
+      const auto label = static_cast<size_t>(entry.value);
+      const bool is_equal = place < distinct_.size() && distinct_[place] == entry.key;
       // First as many as fall between two; the sums follow.
       ++(is_equal ? counts_equal_ : counts_less_)[place * num_classes_ + label];
     }
@@ -169,7 +176,7 @@ class ExactOneShot::Scorer {
       for (int64_t k = 1; k <= most; ++k)
         wins[k - 1] += weight * static_cast<double>(end - begin) * means_[static_cast<size_t>(k * kSubsetLanes + lane)];
       const double share = weight * means_[static_cast<size_t>((task_.options_.ways - 1) * kSubsetLanes + lane)];
-      for (size_t i = begin; i < end; ++i) pair_wins[own_[i].place] += share;
+      for (size_t i = begin; i < end; ++i) pair_wins[own_[i].value] += share;
     }
     lane_ = 0;
   }
@@ -180,39 +187,40 @@ class ExactOneShot::Scorer {
   void score_pairs(double* confusion) {
     std::fill_n(confusion, num_classes_, 0.0);
     for (const Entry& entry : others_) {
-      const size_t place = lower_bound_own(entry.similarity);
+      const size_t place = lower_bound_own(entry.key);
       size_t end = place;
-      while (end < own_.size() && own_[end].similarity == entry.similarity) ++end;
+      while (end < own_.size() && own_[end].key == entry.key) ++end;
       const double won =
           (static_cast<double>(place) + static_cast<double>(end - place) / 2) / static_cast<double>(own_.size());
-      const auto label = static_cast<size_t>(entry.place);
+      const auto label = static_cast<size_t>(entry.value);
       confusion[label] += won / static_cast<double>(sizes_[label]) / static_cast<double>(num_classes_ - 1);
     }
   }
 
   size_t lower_bound_own(Value similarity) const {
-    return static_cast<size_t>(std::ranges::lower_bound(own_, similarity, {}, &Entry::similarity) - own_.begin());
+    return static_cast<size_t>(std::ranges::lower_bound(own_, similarity, {}, &Entry::key) - own_.begin());
   }
 
   /// From the least similar clip to the most similar: behind each group of equal ones the tree knows what share of
   /// each class has been passed.
-  void score_others(double* confusion) {
+  void score_others(double* confusion, const std::atomic<bool>& stop) {
     std::fill_n(confusion, num_classes_, 0.0);
-    std::ranges::sort(others_, {}, &Entry::similarity);
-    std::ranges::fill(less_, 0);
-    is_tree_set_ = false;
     // Whatever is less similar than all of the query's class never wins.
-    size_t begin = 0;
-    for (; begin < others_.size() && others_[begin].similarity < own_.front().similarity; ++begin)
-      ++less_[class_at(begin)];
+    std::ranges::fill(less_, 0);
+    std::erase_if(others_, [&](const Entry& entry) {
+      const bool loses = entry.key < own_.front().key;
+      if (loses) ++less_[static_cast<size_t>(entry.value)];
+      return loses;
+    });
+    sort_others();
+    set_tree();
     size_t own_less = 0;
-    for (size_t end = begin; begin < others_.size(); begin = end) {
-      const Value similarity = others_[begin].similarity;
-      while (own_less < own_.size() && own_[own_less].similarity < similarity) ++own_less;
+    for (size_t begin = 0, end = 0; begin < others_.size() && !stop; begin = end) {
+      const Value similarity = others_[begin].key;
+      while (own_less < own_.size() && own_[own_less].key < similarity) ++own_less;
       size_t own_up_to = own_less;
-      while (own_up_to < own_.size() && own_[own_up_to].similarity == similarity) ++own_up_to;
-      while (end < others_.size() && others_[end].similarity == similarity) ++end;
-      if (!is_tree_set_) set_tree();
+      while (own_up_to < own_.size() && own_[own_up_to].key == similarity) ++own_up_to;
+      while (end < others_.size() && others_[end].key == similarity) ++end;
       if (end == begin + 1 && own_up_to == own_less)
         add_clip(class_at(begin), own_less, confusion);
       else
@@ -224,7 +232,15 @@ class ExactOneShot::Scorer {
     for (size_t c = 0; c < num_classes_; ++c) confusion[c] *= share / static_cast<double>(sizes_[c]);
   }
 
-  size_t class_at(size_t other) const { return static_cast<size_t>(others_[other].place); }
+  void sort_others() {
+    if constexpr (std::is_same_v<Value, float>) {
+      constexpr size_t kFewest = 500;  // for which counting digits pays
+      if (others_.size() >= kFewest) return sort_by_key(others_, scratch_);
+    }
+    std::ranges::sort(others_, {}, &Entry::key);
+  }
+
+  size_t class_at(size_t other) const { return static_cast<size_t>(others_[other].value); }
 
   /// The other classes stand in the tree in their order.
   int64_t leaf(size_t c) const { return static_cast<int64_t>(c < own_class_ ? c : c - 1); }
@@ -238,7 +254,6 @@ class ExactOneShot::Scorer {
     for (size_t c = 0; c < num_classes_; ++c)
       if (c != own_class_) leaves_.push_back(static_cast<double>(less_[c]) / static_cast<double>(sizes_[c]));
     tree_->set_all(leaves_.data());
-    is_tree_set_ = true;
   }
 
   /// A clip that is as similar as no other.
@@ -282,6 +297,7 @@ class ExactOneShot::Scorer {
   size_t own_class_ = 0;
   std::vector<Entry> own_;     // of the query's class, least similar first
   std::vector<Entry> others_;  // of other classes; sorted for the confusion alone
+  std::vector<Keyed> scratch_;
   std::vector<int64_t> sizes_;
 
   std::vector<Value> distinct_;        // similarities of own_
@@ -292,8 +308,7 @@ class ExactOneShot::Scorer {
   std::vector<double> factors_;  // (other classes, lanes)
   std::vector<double> means_;    // (most_ways, lanes)
 
-  std::optional<SubsetMeanTree> tree_;
-  bool is_tree_set_ = false;
+  std::unique_ptr<SubsetMeanTree> tree_;  // where there is a plan
   std::vector<double> leaves_;
   std::vector<int64_t> less_;   // clips of each class less similar than the group
   std::vector<int64_t> equal_;  // clips of each class in the group
@@ -330,11 +345,11 @@ OneShotScores ExactOneShot::score(std::span<const Value> similarity, int64_t fir
   std::vector<double> pair_wins(static_cast<size_t>(num_queries * most_members));
   parallel_for(
       num_queries, num_threads,
-      [&](int64_t i, int worker) {
+      [&](int64_t i, int worker, const std::atomic<bool>& stop) {
         scorers[static_cast<size_t>(worker)].score(
             first_query + i, similarity.data() + i * num_clips, scores.wins.data() + i * num_wins,
             pair_wins.data() + i * most_members,
-            options_.confusion ? scores.confusion.data() + i * clips_.num_classes : nullptr);
+            options_.confusion ? scores.confusion.data() + i * clips_.num_classes : nullptr, stop);
       },
       poll);
 

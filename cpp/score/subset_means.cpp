@@ -6,17 +6,8 @@
 namespace siamaudio {
 
 void mean_subset_products(const double* factors, int64_t size, int64_t most, double* means) {
-  std::fill_n(means, (most + 1) * kSubsetLanes, 0.0);
-  std::fill_n(means, kSubsetLanes, 1.0);
-  for (int64_t m = 1; m <= size; ++m) {
-    const double* factor = factors + (m - 1) * kSubsetLanes;
-    for (int64_t k = std::min(m, most); k >= 1; --k) {
-      const double share = static_cast<double>(k) / static_cast<double>(m);
-      double* mean = means + k * kSubsetLanes;
-      for (int lane = 0; lane < kSubsetLanes; ++lane)
-        mean[lane] = (1 - share) * mean[lane] + share * factor[lane] * mean[lane - kSubsetLanes];
-    }
-  }
+  static const SubsetKernel kKernel = subset_kernel(chosen_isa());
+  kKernel(factors, size, most, means);
 }
 
 SubsetMeanTree::Plan::Plan(int64_t num_factors, int64_t subset_size)

@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace siamaudio {
+#include "score/subset_kernel.h"
 
-/// So many sets of factors at once, one beside the other.
-constexpr int kSubsetLanes = 8;
+namespace siamaudio {
 
 /// factors: (size, kSubsetLanes). means: (most + 1, kSubsetLanes), means[k] of subsets of k; 0 for k > size.
 ///

@@ -1,5 +1,6 @@
 from . import augment as augment
 from . import datasets as datasets
+from . import evaluation as evaluation
 from . import losses as losses
 from . import optimizers as optimizers
 from . import samplers as samplers
@@ -29,6 +30,7 @@ from .evaluation import LeakReport as LeakReport
 from .evaluation import PairResult as PairResult
 from .evaluation import SplitsResult as SplitsResult
 from .evaluation import compare as compare
+from .evaluation import evaluate_fewshot as evaluate_fewshot
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import evaluate_pairs as evaluate_pairs
 from .evaluation import evaluate_splits as evaluate_splits

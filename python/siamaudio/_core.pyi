@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -254,6 +254,48 @@ def fused_kernels() -> str:
 
 def cpu_capability() -> str: ...
 def metric_similarity(a: _FloatArray, b: _FloatArray, *, metric: str) -> _FloatArray: ...
+
+class Tasks:
+    """Sampled tasks: classes, supports and queries."""
+
+    @overload
+    def __init__(
+        self,
+        labels: _IntArray,
+        *,
+        sources: _IntArray | None,
+        num_classes: int,
+        ways: int,
+        shots: int,
+        queries: int,
+        tasks: int,
+        is_stratified: bool,
+        has_one_query: bool,
+        seed: int,
+        num_threads: int,
+    ) -> None: ...
+    @overload
+    def __init__(self, classes: _IntArray, supports: _IntArray, queries: _IntArray) -> None: ...
+    @property
+    def classes(self) -> _IntArray: ...
+    @property
+    def supports(self) -> _IntArray: ...
+    @property
+    def queries(self) -> _IntArray: ...
+    def score(
+        self,
+        similarity: npt.NDArray[Any],
+        shares: npt.NDArray[np.float64],
+        *,
+        first_row: int,
+        merge: str,
+        weights: Sequence[float],
+        neighbours: int,
+        num_threads: int,
+    ) -> None: ...
+    def score_centroids(
+        self, embeddings: _FloatArray, shares: npt.NDArray[np.float64], *, num_threads: int
+    ) -> None: ...
 
 class ExactOneShot:
     """One-shot tasks of all kinds that some clips allow."""

@@ -279,6 +279,17 @@ TEST(ExactOneShot, SourcesAreNeverMet) {
   for (const double won : accuracy(sources)) EXPECT_NEAR(won, 0.5, 1e-15);
 }
 
+TEST(ExactOneShot, CanBeInterrupted) {
+  // A query of so many ways takes seconds.
+  std::vector<int64_t> labels;
+  for (int64_t clip = 0; clip < 1200; ++clip) labels.push_back(clip / 2);
+  const ExactOneShot task({.labels = labels, .sources = {}, .num_classes = 600},
+                          {.ways = 300, .most_ways = 300, .confusion = true});
+  const auto similarity = random_similarity(labels.size(), 1000000, 8);
+  const Poll stop = [] { throw Interrupted(); };
+  EXPECT_THROW(task.score(std::span<const double>(similarity), 0, 2, stop), Interrupted);
+}
+
 TEST(ExactOneShot, NamesTheParameterThatItRejects) {
   const auto similarity = random_similarity(kPairs.size(), 5, 1);
   const auto rejected = [](const std::vector<double>& matrix, const std::vector<int64_t>& labels, int64_t num_classes,

@@ -1,6 +1,7 @@
 #include "model/siamese.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -98,16 +99,38 @@ TEST(Siamese, WithoutAHeadTheDistanceIsOneNumber) {
 }
 
 TEST(Siamese, SimilarityInBlocksIsComplete) {
-  // Blocks of 2^22 / (64 × 512) = 128 rows: 300 rows are two of them and a rest.
+  // Blocks of 2^21 / 2048 = 1024 rows: 2500 rows are two of them and a rest.
   for (const Distance distance : {Distance::kAbsolute, Distance::kSquared}) {
-    const Siamese network(small_options(distance, 512), kInput, 4);
-    const at::Tensor b = noise_tensor({64, 512}, 5);
-    for (const int64_t rows : {127, 128, 129, 300}) {
-      const at::Tensor a = noise_tensor({rows, 512}, 6);
+    const Siamese network(small_options(distance), kInput, 4);
+    const at::Tensor b = noise_tensor({2048, 8}, 5);
+    for (const int64_t rows : {1023, 1024, 1025, 2500}) {
+      const at::Tensor a = noise_tensor({rows, 8}, 6);
       int num_polls = 0;
       expect_close(values(network.similarity(a, b, [&] { ++num_polls; })), naive_similarity(network, a, b, distance),
-                   1e-5);
-      EXPECT_EQ(num_polls, (rows + 127) / 128);
+                   1e-6);
+      EXPECT_EQ(num_polls, (rows + 1023) / 1024);
+    }
+  }
+}
+
+TEST(Siamese, SimilarityIsThatOfThePairs) {
+  for (const Distance distance :
+       {Distance::kAbsolute, Distance::kSquared, Distance::kProduct, Distance::kEuclidean, Distance::kCosine}) {
+    const Siamese network(small_options(distance, 100), kInput, 1);
+    named(network.parameters(), "head.bias").fill_(-0.5);
+    const at::Tensor a = noise_tensor({30, 100}, 2);
+    at::Tensor b = noise_tensor({20, 100}, 3);
+    b.narrow(0, 0, 5).copy_(a.narrow(0, 0, 5));  // equal embeddings among them
+    const at::Tensor pairs = network.pair_logits(a.unsqueeze(1), b.unsqueeze(0)).sigmoid();
+    expect_close(values(network.similarity(a, b, {})), values(pairs), 2e-6);
+    // Equal pairs get equal numbers.
+    const at::Tensor twice = network.similarity(at::cat({a, a}), at::cat({b, b}), {});
+    EXPECT_TRUE(at::equal(twice.narrow(0, 0, 30), twice.narrow(0, 30, 30)));
+    EXPECT_TRUE(at::equal(twice.narrow(1, 0, 20), twice.narrow(1, 20, 20)));
+    for (const double weight : {-1.0, 0.0, 1.0}) {  // no weights of one of the signs
+      named(network.parameters(), "head.weight").fill_(weight);
+      const at::Tensor expected = network.pair_logits(a.unsqueeze(1), b.unsqueeze(0)).sigmoid();
+      expect_close(values(network.similarity(a, b, {})), values(expected), 2e-6);
     }
   }
 }

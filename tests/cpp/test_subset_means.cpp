@@ -55,6 +55,34 @@ TEST(SubsetMeans, EveryKIsTheMeanOverAllSubsets) {
   }
 }
 
+TEST(SubsetMeans, EveryInstructionSetAgrees) {
+  std::mt19937_64 engine(3);
+  const auto factors = random_factors(static_cast<size_t>(40 * kSubsetLanes), engine);
+  std::vector<double> expected(static_cast<size_t>(21 * kSubsetLanes));
+  subset_kernel(Isa::kBaseline)(factors.data(), 40, 20, expected.data());
+  for (const Isa isa : usable_isas()) {
+    std::vector<double> means(expected.size(), -1);
+    subset_kernel(isa)(factors.data(), 40, 20, means.data());
+    for (size_t i = 0; i < means.size(); ++i) EXPECT_NEAR(means[i], expected[i], 1e-15) << isa_name(isa);
+  }
+}
+
+TEST(SubsetMeans, StayMeansForAThousandFactors) {
+  // A power of the factor where all are equal; where half are 1 and half are 0, the share of subsets without a 0.
+  std::vector<double> factors(1000 * kSubsetLanes, 0.99);
+  for (size_t i = 1; i < factors.size(); i += kSubsetLanes) factors[i] = i / kSubsetLanes % 2 == 0 ? 1 : 0;
+  std::vector<double> means(1001 * kSubsetLanes);
+  mean_subset_products(factors.data(), 1000, 1000, means.data());
+  double share = 1;
+  for (int k = 0; k <= 1000; ++k) {
+    EXPECT_NEAR(means[static_cast<size_t>(k * kSubsetLanes)] / std::pow(0.99, k), 1, 1e-11) << k;
+    if (share > 1e-300) {
+      EXPECT_NEAR(means[static_cast<size_t>(k * kSubsetLanes + 1)] / share, 1, 1e-11) << k;
+    }
+    share *= static_cast<double>(std::max(0, 500 - k)) / static_cast<double>(1000 - k);
+  }
+}
+
 TEST(SubsetMeanTree, IsTheMeanOverAllSubsetsWithoutOneAsFactorsChange) {
   std::mt19937_64 engine(1);
   for (const int size : {2, 3, 4, 7, 10}) {

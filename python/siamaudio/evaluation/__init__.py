@@ -3,9 +3,11 @@
 from siamaudio.evaluation.class_splits import SplitsResult, evaluate_splits
 from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare
 from siamaudio.evaluation.exact import evaluate_oneshot
+from siamaudio.evaluation.fewshot import evaluate_fewshot
 from siamaudio.evaluation.leaks import LeakReport, NearDuplicate, leak_report
 from siamaudio.evaluation.pair_results import Calibration, OperatingPoint, PairResult
 from siamaudio.evaluation.pairs import evaluate_pairs
+from siamaudio.evaluation.papers import fedele2022, honka2019, lloret2019, metaaudio
 from siamaudio.evaluation.results import EvaluationResult, Interval
 
 __all__ = [
@@ -21,8 +23,13 @@ __all__ = [
     "PairResult",
     "SplitsResult",
     "compare",
+    "evaluate_fewshot",
     "evaluate_oneshot",
     "evaluate_pairs",
     "evaluate_splits",
+    "fedele2022",
+    "honka2019",
     "leak_report",
+    "lloret2019",
+    "metaaudio",
 ]

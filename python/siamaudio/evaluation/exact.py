@@ -69,7 +69,7 @@ def evaluate_oneshot(
     curve_ways : int or None
         Most classes a task of `EvaluationResult.ways_curve`; None: all classes, or the first 50.
     baseline : bool
-        Also compare the raw spectrograms, where there are features.
+        Also compare the raw spectrograms, where there are features, all of which are read into memory for it.
     allow_trained_classes : bool
         Accept classes that the network was trained on; the figure then says nothing about new sounds.
     num_threads : int > 0 or None

@@ -53,7 +53,7 @@ class EvaluationResult:
     Attributes
     ----------
     accuracy : float
-        Mean over the classes, in [0, 1].
+        In [0, 1]: the mean over the classes, or over tasks where each has queries of several classes.
     interval : Interval
         Of the accuracy; its `kind` says what it covers.
     per_class : dict from str to float

@@ -112,8 +112,8 @@ def as_subject(
     source_disjoint : bool
         Whether two clips of a class must come from different sources.
     clips_per_class : int
-        Clips that a class needs to take part; those with fewer are left out, with a warning. Where the evaluation is
-        source-disjoint, sources.
+        Clips that a class needs to take part, and two sources where the evaluation is source-disjoint; those with
+        fewer are left out, with a warning.
 
     Raises
     ------
@@ -180,6 +180,11 @@ def check_ways(ways: int, subject: Subject) -> None:
     if not 2 <= ways <= num_classes:
         without = f" without {', '.join(map(repr, subject.left_out))}" if subject.left_out else ""
         raise ParameterError("ways", ways, f"2 to {num_classes}, the number of classes{without}")
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return "1 support", "5 supports"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def source_policy(source_disjoint: bool) -> str:
@@ -274,24 +279,22 @@ def _real_matrix(argument: str, values: npt.ArrayLike) -> FloatMatrix:
 def _large_enough(
     names: tuple[str, ...], codes: npt.NDArray[np.int64], origins: npt.NDArray[np.int64] | None, wanted: int
 ) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
-    """Which classes have so many clips, or sources, and the names of those that have not."""
-    if origins is None:
-        counts = np.bincount(codes, minlength=len(names))
-    else:
-        counts = np.bincount(np.unique(np.stack([codes, origins]), axis=1)[0], minlength=len(names))
+    """Which classes have so many clips, and two sources, and the names of those that have not."""
+    counts = np.bincount(codes, minlength=len(names))
     kept = counts >= wanted
+    needed = f"{wanted} clips"
+    if origins is not None:
+        kept &= np.bincount(np.unique(np.stack([codes, origins]), axis=1)[0], minlength=len(names)) >= 2
+        needed += " or 2 sources"
     left_out = tuple(name for name, is_kept in zip(names, kept, strict=True) if not is_kept)
-    what = "clips" if origins is None else "sources"
+    shown = ", ".join(map(repr, left_out[:5])) + (", …" if len(left_out) > 5 else "")
     if kept.sum() < 2:
-        few = f" ({left_out[0]!r} has {counts[~kept][0]})" if left_out else ""
+        others = f", the others ({shown}) with fewer than {needed}" if left_out else ""
         raise ParameterError(
-            "labels",
-            f"{int(kept.sum())} classes of {wanted} or more {what}{few}",
-            f"two or more classes of {wanted} or more {what} each",
+            "labels", f"{int(kept.sum())} classes{others}", "two or more classes that are large enough"
         )
     if left_out:
-        shown = ", ".join(map(repr, left_out[:5])) + (", …" if len(left_out) > 5 else "")
         warnings.warn(
-            f"{len(left_out)} of {len(names)} classes left out, with fewer than {wanted} {what}: {shown}", stacklevel=4
+            f"{len(left_out)} of {len(names)} classes left out, with fewer than {needed}: {shown}", stacklevel=4
         )
     return kept, left_out
