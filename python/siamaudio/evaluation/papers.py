@@ -19,7 +19,7 @@ from siamaudio.evaluation.intervals import delta_interval, normal_interval
 from siamaudio.evaluation.results import EvaluationResult
 from siamaudio.evaluation.subjects import Metric, Subject, as_subject, check_ways, counted, source_policy
 from siamaudio.evaluation.tasks import draw_tasks, play, play_all, raw_baseline, summarise
-from siamaudio.extras import require
+from siamaudio.optional import require
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
 
