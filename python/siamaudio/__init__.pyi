@@ -1,5 +1,6 @@
 from . import augment as augment
 from . import datasets as datasets
+from . import interop as interop
 from . import losses as losses
 from . import optimizers as optimizers
 from . import samplers as samplers
