@@ -612,8 +612,15 @@ class SiameseNetwork:
         return self._built().weights()
 
     def set_weights(self, weights: dict[str, npt.NDArray[np.float32]]) -> Self:
-        """Replace all weights; names and shapes as `weights` returns them."""
-        self._built().set_weights(weights)
+        """Replace all weights; names and shapes as `weights` returns them, with those of a calibration or without."""
+        native = self._built()
+        before = native.weights()
+        try:
+            _set_calibration(native, weights)
+            native.set_weights(weights)
+        except BaseException:
+            _set_calibration(native, before)
+            raise
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -669,9 +676,7 @@ class SiameseNetwork:
         try:
             net = cls(**_options_from_dict(manifest["network"]))
             net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
-            if manifest["calibrated"]:
-                net._native.set_calibration(mean=weights["calibration.mean"], matrix=weights["calibration.matrix"])
-            net._native.set_weights(weights)
+            net.set_weights(weights)
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
             net.train_classes_ = tuple(manifest["train_classes"])
             net.validation_classes_ = tuple(manifest["validation_classes"])
@@ -763,6 +768,13 @@ def _options_from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
         "optimizer": optimizer_options.registry.from_dict(described["optimizer"]),
         "augment": tuple(augmentations.registry.from_dict(each) for each in described["augment"]),
     }
+
+
+def _set_calibration(native: core.Siamese, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    if "calibration.mean" in weights:
+        native.set_calibration(mean=weights["calibration.mean"], matrix=weights["calibration.matrix"])
+    else:
+        native.clear_calibration()
 
 
 def _best_epoch(records: list[dict[str, Any]]) -> int:
