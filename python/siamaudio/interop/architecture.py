@@ -70,7 +70,7 @@ class Architecture:
     encoder: ConvEncoder
     input_shape: tuple[int, int, int]
     distance: str = "cosine"
-    head: Literal["dense"] | None = None
+    head: str | None = None
     num_classes: int | None = None
     has_cosine_classifier: bool = False
     is_calibrated: bool = False
@@ -105,8 +105,8 @@ class Architecture:
         """Return channels, height and width of the input and after each block."""
         shapes = [self.input_shape]
         for block in self.encoder.blocks:
-            _, *sides = shapes[-1]
-            shapes.append((block.filters, *(_output_side(block, axis, side) for axis, side in enumerate(sides))))
+            _, height, width = shapes[-1]
+            shapes.append((block.filters, _output_side(block, 0, height), _output_side(block, 1, width)))
         return shapes
 
     def pooled_size(self) -> int:
@@ -131,7 +131,8 @@ class Architecture:
         if self.encoder.input_batch_norm:
             yield WeightedLayer("encoder.input_norm", "norm", (channels,))
         for number, block in enumerate(self.encoder.blocks, start=1):
-            yield WeightedLayer(f"encoder.block{number}.conv", "conv", (block.filters, channels, *pair(block.kernel_size)))
+            kernel = (block.filters, channels, *pair(block.kernel_size))
+            yield WeightedLayer(f"encoder.block{number}.conv", "conv", kernel)
             if block.batch_norm:
                 yield WeightedLayer(f"encoder.block{number}.norm", "norm", (block.filters,))
             channels = block.filters

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,14 @@ from siamaudio.errors import CheckpointError, ParameterError, SiamaudioError
 from siamaudio.extras import require
 from siamaudio.files import replace_file
 from siamaudio.interop.architecture import Architecture, Part, check_part
-from siamaudio.interop.keras_arrays import LayerArrays, WeightFile, from_keras, in_file_order, to_keras_arrays
+from siamaudio.interop.keras_arrays import (
+    LayerArrays,
+    WeightFile,
+    attribute,
+    from_keras,
+    in_file_order,
+    to_keras_arrays,
+)
 from siamaudio.interop.keras_config import description, layer_name
 from siamaudio.interop.keras_graph import Graph, UnreadableError, read_graph
 from siamaudio.interop.keras_match import Match, match
@@ -110,7 +118,7 @@ def load_keras(
         raise CheckpointError(f"{place}: its network cannot be made: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, AssertionError) as error:
         raise CheckpointError(f"{place}: its description is malformed ({type(error).__name__}: {error})") from error
-    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(f"{place} is damaged, or no file of Keras ({error})") from error
 
 
@@ -191,7 +199,7 @@ def _opened(h5py: Any, path: Path) -> Iterator[tuple[Any, Any]]:
         what = "a pickle, which can run code and is never read" if is_pickle else "no HDF5 file or archive"
         raise UnreadableError(f"it is {what}; accepted: {', '.join(_ENDINGS)}")
     with h5py.File(path, "r") as file:
-        text = file.attrs.get("model_config")
+        text = attribute(file, "model_config")
         yield None if text is None else json.loads(text), file
 
 
@@ -226,7 +234,7 @@ def _network(found: Match, graph: Graph, file: WeightFile) -> SiameseNetwork:
     net = SiameseNetwork(
         architecture.encoder,
         distance=architecture.distance,  # type: ignore[arg-type]
-        head=architecture.head,
+        head="dense" if architecture.head else None,
         loss=loss,
     )
     channels, *sides = architecture.input_shape
@@ -248,6 +256,11 @@ def _calibration(layers: Mapping[str, LayerArrays], size: int) -> dict[str, Floa
 def _fill(net: SiameseNetwork, file: WeightFile) -> SiameseNetwork:
     """Put the weights of a file into a network, kind by kind."""
     architecture = Architecture.of(net)
+    if architecture.encoder.pooling == "flatten" and not architecture.encoder.dense:
+        raise UnreadableError(
+            "weights alone do not say in which order a flattened map is, and the network has no dense layer after it; "
+            "accepted: a whole model"
+        )
     layers = file.layers()
     wanted = list(architecture.weighted_layers())
     if wanted[-1].name == "classifier" and sum(each.kind == "dense" for each in layers) < sum(
@@ -305,11 +318,9 @@ def _legacy_file(
         file.attrs.update({**versions, "model_config": json.dumps(described)})
         root = file.create_group("model_weights")
         root.attrs.update({**versions, "layer_names": [path[-1] for path in graph.groups if len(path) == 1]})
-        for path in graph.groups:
-            if len(path) > 1:
-                continue
-            group = root.create_group(path[0])
-            inner = [own[-1] for own in graph.groups if own[0] == path[0] and own[-1] in arrays]
+        for (top,) in [path for path in graph.groups if len(path) == 1]:
+            group = root.create_group(top)
+            inner = [own[-1] for own in graph.groups if own[:1] == (top,) and own[-1] in arrays]
             names = [f"{layer}/{variable}" for layer in inner for variable in arrays[layer]]
             names.sort(key=lambda name: "/moving_" in name)  # what training changes comes first
             for name in names:

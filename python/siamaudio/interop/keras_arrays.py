@@ -11,6 +11,7 @@ more than the file holds are refused before memory is asked for.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -21,13 +22,14 @@ import numpy.typing as npt
 from siamaudio.interop.architecture import NORM_EPSILON, Architecture, WeightedLayer
 from siamaudio.interop.keras_graph import Node, UnreadableError
 
-__all__ = ["LayerArrays", "WeightFile", "from_keras", "in_file_order", "to_keras_arrays"]
+__all__ = ["LayerArrays", "WeightFile", "attribute", "from_keras", "in_file_order", "to_keras_arrays"]
 
 FloatArray = npt.NDArray[np.float32]
 
 NORM_NAMES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_variance": "moving_variance"}
 _VARIABLES = {"conv": ("kernel", "bias"), "dense": ("kernel", "bias"), "norm": tuple(NORM_NAMES.values())}
 _SETTLED_UPDATES = 100.0  # after which running statistics move by 1 - momentum: Keras does not count
+_MOST_ATTRIBUTE_BYTES = 16 << 20
 _MOST_DEPTH = 12
 _MOST_GROUPS = 20_000
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # Keras 3; its first form
@@ -54,10 +56,21 @@ class LayerArrays:
 
     @property
     def kind(self) -> str:
-        """"conv", "dense", "norm", or "" for something else."""
+        """What layer has these weights: "conv", "dense", "norm"; "" for something else."""
         if "kernel" in self.arrays:
             return {4: "conv", 2: "dense"}.get(self.arrays["kernel"].ndim, "")
         return "norm" if {"moving_mean", "moving_variance"} <= set(self.arrays) else ""
+
+
+def attribute(group: Any, name: str) -> Any:
+    """Return an attribute of a group, or None; UnreadableError where it claims to be large."""
+    if name not in group.attrs:
+        return None
+    stored = group.attrs.get_id(name)
+    size = math.prod(stored.shape) * stored.get_type().get_size()
+    if size > _MOST_ATTRIBUTE_BYTES:
+        raise UnreadableError(f"its attribute {name!r} claims {size} bytes; accepted: {_MOST_ATTRIBUTE_BYTES} at most")
+    return group.attrs[name]
 
 
 class WeightFile:
@@ -163,7 +176,7 @@ class WeightFile:
             yield from self._numbered_layers(self._group(group, name), (*path, name))
         arrays = self._numbered(group)
         if arrays:
-            yield LayerArrays(_layer_name(group, path), _by_rank(arrays))
+            yield LayerArrays("/".join(path), _by_rank(arrays))
 
     def _holds_layers(self, group: Any, name: str) -> bool:
         return any(each != "vars" for each in self._group(group, name))
@@ -280,9 +293,7 @@ def from_keras(
     return weights
 
 
-def to_keras_arrays(
-    weights: Mapping[str, FloatArray], architecture: Architecture
-) -> dict[str, dict[str, FloatArray]]:
+def to_keras_arrays(weights: Mapping[str, FloatArray], architecture: Architecture) -> dict[str, dict[str, FloatArray]]:
     """Return the weights of a network as Keras has them: by `WeightedLayer` name, then by variable."""
     map_layer = _meets_map(architecture) if architecture.encoder.dense else None
     result: dict[str, dict[str, FloatArray]] = {}
@@ -363,19 +374,13 @@ def _by_rank(arrays: list[Any]) -> dict[str, Any]:
     return {str(number): array for number, array in enumerate(arrays)}
 
 
-def _layer_name(group: Any, path: tuple[str, ...]) -> str:
-    name = group["vars"].attrs.get("name")
-    return name if isinstance(name, str) else "/".join(path)
-
-
-def _names(group: Any, attribute: str) -> list[str]:
+def _names(group: Any, name: str) -> list[str]:
     """Read an attribute of names, which Keras divides where it is long."""
-    names = list(group.attrs[attribute]) if attribute in group.attrs else []
-    number = 0
-    while f"{attribute}{number}" in group.attrs:
-        names += list(group.attrs[f"{attribute}{number}"])
-        number += 1
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    values = [attribute(group, name)]
+    while (value := attribute(group, f"{name}{len(values) - 1}")) is not None:
+        values.append(value)
+    names = [each for value in values if value is not None for each in value]
+    return [each.decode() if isinstance(each, bytes) else str(each) for each in names]
 
 
 def _natural(name: str) -> tuple[str, int]:

@@ -150,7 +150,7 @@ def _frequency(model: _Model, x: _Tensor, architecture: Architecture) -> _Tensor
 
 
 def _compare(model: _Model, a: _Tensor, b: _Tensor, architecture: Architecture) -> _Tensor:
-    """What `SiameseNetwork.similarity` gives, (clips, 1)."""
+    """Make what `SiameseNetwork.similarity` gives, (clips, 1)."""
     distance = architecture.metric
     if distance == "cosine":
         x = model.add("Dot", "cosine", [a, b], axes=1, normalize=True)

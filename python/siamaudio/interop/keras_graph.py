@@ -26,6 +26,9 @@ _FUNCTIONS = {
 }
 
 
+_Reference = tuple[str, int, int]  # layer, call, number of the output
+
+
 class UnreadableError(Exception):
     """A Keras file holds something that cannot become a network; says what, without naming the file."""
 
@@ -99,7 +102,10 @@ def read_graph(description: Any) -> Graph:
         raise UnreadableError(f"the model has {len(outputs)} outputs; accepted: one")
     groups: dict[tuple[str, ...], tuple[str, ...]] = {}
     _find_groups(description, (), (), groups)
-    return Graph(inputs, outputs[0], groups)
+    (output,) = outputs
+    if not isinstance(output, Node):
+        raise UnreadableError("the model's output is a number")
+    return Graph(inputs, output, groups)
 
 
 class _Reader:
@@ -156,12 +162,11 @@ class _Functional:
         if (name, call) not in self._made:
             layer = self._layers[name]
             operands = [
-                operand if isinstance(operand, float) else self._tensor(*operand)
+                self._tensor(*operand) if isinstance(operand, tuple) else operand
                 for operand in _operands(layer["inbound_nodes"][call - self._first_call(name)])
             ]
             self._made[name, call] = self._reader._call(layer, self._path, operands)
         return self._made[name, call][number]
-
 
     def _first_call(self, name: str) -> int:
         """Return the number of a layer's first call: Keras 2 counts the making of a model as its call 0."""
@@ -170,17 +175,16 @@ class _Functional:
             references = _tensors(self._config["output_layers"])
             for layer in self._layers.values():
                 for call in layer["inbound_nodes"]:
-                    references += [operand for operand in _operands(call) if not isinstance(operand, float)]
+                    references += [operand for operand in _operands(call) if isinstance(operand, tuple)]
             for other, call, _ in references:
                 self._calls[other] = max(call, self._calls.get(other, 0))
         return 1 if self._calls[name] == len(self._layers[name]["inbound_nodes"]) else 0
 
 
-def _operands(call: Any) -> Iterator[tuple[str, int, int] | float]:
+def _operands(call: Any) -> Iterator[_Reference | float]:
     """Yield what a layer is applied to: tensors by layer, call and number, and numbers."""
     if isinstance(call, Mapping):  # Keras 3
-        arguments = [*call["args"], *call["kwargs"].values()]
-        yield from _flattened(arguments)
+        yield from _flattened([*call["args"], *call["kwargs"].values()])
         return
     # Keras 2: [[name, call, number, keywords], ...], or one of these
     for name, index, number, *keywords in [call] if isinstance(call[0], str) else call:
@@ -192,7 +196,7 @@ def _operands(call: Any) -> Iterator[tuple[str, int, int] | float]:
             yield float(other)
 
 
-def _flattened(arguments: Iterable[Any]) -> Iterator[tuple[str, int, int] | float]:
+def _flattened(arguments: Iterable[Any]) -> Iterator[_Reference | float]:
     for argument in arguments:
         if isinstance(argument, Mapping):
             if argument.get("class_name") == "__keras_tensor__":
@@ -204,7 +208,7 @@ def _flattened(arguments: Iterable[Any]) -> Iterator[tuple[str, int, int] | floa
             yield float(argument)
 
 
-def _tensors(references: Any) -> list[tuple[str, int, int]]:
+def _tensors(references: Any) -> list[_Reference]:
     """Return the tensors that a model begins or ends with: one, a list, or a dict of them."""
     if isinstance(references, Mapping):
         references = list(references.values())

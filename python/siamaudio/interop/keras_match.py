@@ -179,9 +179,7 @@ def _trace(node: Node) -> list[Node]:
     return list(found)
 
 
-def _comparison(
-    output: Node, left: Node, right: Node, distance: str | None
-) -> tuple[Node | None, str, float, float]:
+def _comparison(output: Node, left: Node, right: Node, distance: str | None) -> tuple[Node | None, str, float, float]:
     head = output
     if head.kind == "Activation" and _activation(head) == "sigmoid":
         inner = _as_node(head.inputs[0])
@@ -322,7 +320,9 @@ def _steps(node: Node) -> list[Node | _Pool]:
             found.append(step)
             continue
         if len(node.inputs) != 1:
-            raise UnreadableError(f"{node} joins {len(node.inputs)} inputs within the encoder; accepted: one after another")
+            raise UnreadableError(
+                f"{node} joins {len(node.inputs)} inputs within the encoder; accepted: layers one after another"
+            )
         found.append(node)
         node = _as_node(node.inputs[0])
     return found[::-1]

@@ -89,7 +89,8 @@ def export_onnx(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part
     elif part == "encoder":
         output, output_shape = graph.calibrate(encoded[0], architecture), ["clips", architecture.embedding_size()]
     else:
-        output = graph.compare(*(graph.calibrate(each, architecture) for each in encoded), architecture)
+        left, right = (graph.calibrate(each, architecture) for each in encoded)
+        output = graph.compare(left, right, architecture)
         output_shape = ["clips"]
     name = {"siamese": "similarity", "encoder": "embedding", "classifier": "probability"}[part]
     model = graph.model(inputs, output, name, output_shape)
