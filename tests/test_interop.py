@@ -167,6 +167,77 @@ def test_an_encoder_is_told_how_to_compare(small: sa.SiameseNetwork, tmp_path: P
     np.testing.assert_array_equal(back.embed(clips_for(small)), small.embed(clips_for(small)))
 
 
+def as_keras_2(model: dict[str, Any]) -> dict[str, Any]:
+    """The description of a model as Keras 2 writes it (compared with what tf_keras 2.21 saves)."""
+
+    def call(node: dict[str, Any]) -> list[Any]:
+        (argument,) = node["args"]
+        tensors = argument if isinstance(argument, list) else [argument]
+        # A model within a model has been called once when it was made, which counts.
+        references = [tensor["config"]["keras_history"] for tensor in tensors]
+        return [[name, index + (name == "encoder"), number, {}] for name, index, number in references]
+
+    layers = []
+    for layer in model["config"]["layers"]:
+        config = {key: value for key, value in layer["config"].items() if key != "batch_shape"}
+        if layer["class_name"] == "InputLayer":
+            config["batch_input_shape"] = layer["config"]["batch_shape"]
+        if layer["class_name"] == "BatchNormalization":
+            config["axis"] = [3] if "block" in layer["name"] or "input" in layer["name"] else [1]
+        new = {"class_name": layer["class_name"], "config": config, "name": layer["name"]}
+        if layer["class_name"] == "Functional":
+            new = as_keras_2(layer) | {"name": layer["name"]}
+        new["inbound_nodes"] = [call(node) for node in layer["inbound_nodes"]]
+        if layer["name"] == "difference":  # a function of TensorFlow, called on tensors
+            function = {"name": "tf.math.subtract", "trainable": True, "dtype": "float32", "function": "math.subtract"}
+            nodes = [["encoder", 1, 0, {"y": ["encoder", 2, 0], "name": None}]]
+            new |= {"class_name": "TFOpLambda", "config": function, "inbound_nodes": nodes}
+        layers.append(new)
+    config = model["config"] | {"layers": layers}
+    for end in ("input_layers", "output_layers"):
+        listed = config[end]
+        config[end] = [listed] if isinstance(listed[0], str) else listed
+    return {"class_name": "Functional", "config": config}
+
+
+def test_files_of_keras_2(small: sa.SiameseNetwork, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "net.h5"
+    sa.interop.to_keras(small, path)
+    with h5py.File(path, "r+") as file:
+        described = json.loads(file.attrs["model_config"])
+        file.attrs["model_config"] = json.dumps(as_keras_2(described)).encode()
+        for group in file["model_weights"].values():
+            names = list(group.attrs["weight_names"])
+            for name in names:
+                group.move(name, f"{name}:0")
+            group.attrs["weight_names"] = [f"{name}:0".encode() for name in names]
+        layers = [name.encode() for name in file["model_weights"].attrs["layer_names"]]
+        del file["model_weights"].attrs["layer_names"]  # long lists are divided
+        file["model_weights"].attrs["layer_names0"] = layers[:2]
+        file["model_weights"].attrs["layer_names1"] = layers[2:]
+    x = clips_for(small)
+    for options in ({}, {"network": sa.SiameseNetwork(small.encoder).build((10, 9), seed=11)}):
+        back = sa.interop.load_keras(path, **options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(back.embed(x), small.embed(x))
+        np.testing.assert_array_equal(pair_similarities(back, x), pair_similarities(small, x))
+
+
+def test_other_options_of_batch_norm(small: sa.SiameseNetwork, described: dict[str, Any], tmp_path: Path) -> None:
+    import torch
+
+    norm = layers_of(described, "encoder")["block1_norm"]["config"]
+    norm["epsilon"] = 0.05
+    x = clips_for(small)
+    module = sa.interop.to_torch(small)
+    module.encoder.blocks[0].norm.eps = 0.05
+    with torch.no_grad():
+        expected = module.embed(torch.from_numpy(x)).numpy()
+    back = sa.interop.load_keras(rewritten(tmp_path, described))
+    np.testing.assert_allclose(back.embed(x), expected, atol=1e-6)
+    assert np.abs(expected - small.embed(x)).max() > 1e-4
+
+
 def test_a_loaded_network_goes_on_training(small: sa.SiameseNetwork, tmp_path: Path, rng: np.random.Generator) -> None:
     pytest.importorskip("h5py")
     sa.interop.to_keras(small, tmp_path / "net.keras")

@@ -67,6 +67,8 @@ WITHOUT_ENGINE = (
     "errors",
     "files",
     "splits",
+    "clip_splits",
+    "archives",
     "datasets",
     "audio",
     "log_mel",

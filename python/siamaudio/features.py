@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
+from siamaudio.clip_splits import Split, positions
 from siamaudio.datasets import Clips
 from siamaudio.errors import ParameterError
 from siamaudio.lazy_array import ArrayReader, LazyArray, converted
@@ -467,6 +468,35 @@ class Features:
             self.class_names, n_train, n_validation, n_test, seed=seed, train=train, validation=validation, test=test
         )
         return self.select_classes(split.train), self.select_classes(split.validation), self.select_classes(split.test)
+
+    def split(self, split: Split) -> tuple[Features, Features, Features]:
+        """Divide the clips as a split says.
+
+        Parameters
+        ----------
+        split : Split
+            From `siamaudio.splits.split_classes`, `split_folds`, `split_sources`, `split_clips` or `load_split`.
+
+        Returns
+        -------
+        train, validation, test : Features
+
+        Raises
+        ------
+        ParameterError
+            The split is of other clips.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import siamaudio as sa
+        >>> features = sa.Features.from_arrays(np.zeros((6, 8, 8)), list("aaabbb"))
+        >>> train, _, test = features.split(sa.split_clips(features.clips, 2, seed=0))
+        >>> len(train), len(test)
+        (4, 2)
+        """
+        train, validation, test = positions(split, self.clips)
+        return self[train], self[validation], self[test]
 
     def _with(
         self, array: npt.NDArray[Any] | LazyArray, clips: Clips, lengths: npt.NDArray[np.int64] | None = None

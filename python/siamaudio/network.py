@@ -19,6 +19,7 @@ from siamaudio import losses as loss_options
 from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
 from siamaudio.augment import Augmentation
+from siamaudio.clip_splits import Split, split_from_dict
 from siamaudio.encoders import ConvEncoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
 from siamaudio.features import Features
@@ -29,7 +30,6 @@ from siamaudio.optimizers import Adam, Optimizer
 from siamaudio.presets import preset_options
 from siamaudio.samplers import Balanced, Sampler
 from siamaudio.schedules import Cosine
-from siamaudio.splits import ClassSplit
 from siamaudio.summary import Summary
 
 __all__ = ["SiameseNetwork"]
@@ -75,8 +75,8 @@ class SiameseNetwork:
         What made the spectrograms that it was trained on.
     input_shape_ : tuple of int
         (bands, frames) of a spectrogram, or (channels, bands, frames).
-    split_ : ClassSplit or None
-        The class split of the experiment, kept in the saved file; set it to have it kept.
+    split_ : ClassSplit, FoldSplit, SourceSplit, ClipSplit or None
+        The split of the experiment, kept in the saved file; set it to have it kept.
 
     Examples
     --------
@@ -264,7 +264,7 @@ class SiameseNetwork:
         self.front_end_: LogMel | None = None
         self.train_classes_: tuple[str, ...] = ()
         self.validation_classes_: tuple[str, ...] = ()
-        self.split_: ClassSplit | None = None
+        self.split_: Split | None = None
         self.history_ = History()
         self.best_epoch_ = -1
         return self
@@ -680,7 +680,7 @@ class SiameseNetwork:
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
             net.train_classes_ = tuple(manifest["train_classes"])
             net.validation_classes_ = tuple(manifest["validation_classes"])
-            net.split_ = None if manifest["split"] is None else ClassSplit.from_dict(manifest["split"])
+            net.split_ = None if manifest["split"] is None else split_from_dict(manifest["split"])
             net.history_ = History(manifest["history"])
             net.best_epoch_ = manifest["best_epoch"]
         except (KeyError, TypeError, ValueError) as error:

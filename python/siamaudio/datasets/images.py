@@ -117,9 +117,10 @@ def _read_idx(path: Path) -> npt.NDArray[Any]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             zeros, kind, rank = file.read(2), *file.read(2)
-            lengths = np.frombuffer(file.read(4 * rank), dtype=">u4").tolist()
-            if zeros != b"\0\0" or kind not in _IDX_TYPES or len(lengths) != rank:
+            sizes = file.read(4 * rank)
+            if zeros != b"\0\0" or kind not in _IDX_TYPES or len(sizes) != 4 * rank:
                 raise DatasetError(f"{path}: does not begin as an IDX file; accepted: {accepted}")
+            lengths = np.frombuffer(sizes, dtype=">u4").tolist()
             dtype = np.dtype(_IDX_TYPES[kind])
             num_bytes = math.prod(lengths) * dtype.itemsize
             if num_bytes > _MOST_COMPRESSION * path.stat().st_size:
