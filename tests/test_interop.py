@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import re
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -587,3 +588,37 @@ def test_wrong_use(small: sa.SiameseNetwork, tmp_path: Path, monkeypatch: pytest
         sa.interop.to_keras(small, tmp_path / "net.keras")
     with pytest.raises(ImportError, match=r'needs the package onnx: `pip install "siamaudio\[onnx\]"`'):
         sa.interop.export_onnx(small, tmp_path / "net.onnx")
+
+
+MUTATE = """
+import random, sys
+from pathlib import Path
+import siamaudio as sa
+
+path, copy = Path(sys.argv[1]), Path(sys.argv[2])
+content, rng, outcomes = path.read_bytes(), random.Random(1), {"read": 0, "refused": 0}
+for _ in range(150):
+    damaged = bytearray(content)
+    for _ in range(rng.choice([1, 2, 5, 20])):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    copy.write_bytes(damaged)
+    try:
+        sa.interop.load_keras(copy)
+        outcomes["read"] += 1
+    except sa.CheckpointError:
+        outcomes["refused"] += 1
+print(*outcomes.values())
+"""
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_damaged_bytes(small: sa.SiameseNetwork, tmp_path: Path, ending: str) -> None:
+    """A network or a CheckpointError, never a signal; far more were tried by hand."""
+    pytest.importorskip("h5py")
+    sa.interop.to_keras(small, tmp_path / f"net{ending}")
+    command = [sys.executable, "-c", MUTATE, tmp_path / f"net{ending}", tmp_path / f"damaged{ending}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    read, refused = map(int, done.stdout.split())
+    assert read + refused == 150
+    assert refused > 20
