@@ -154,8 +154,10 @@ def test_classifiers_there_and_back(name: str, tmp_path: Path) -> None:
     x = clips_for(net)
     if name != "cosine classifier":  # whose scale is no part of a softmax of cosines
         np.testing.assert_array_equal(back.embed(x), net.embed(x))
-    back.train_classes_ = tuple("abcd")
     np.testing.assert_allclose(back.predict_proba(x), net.predict_proba(x), **TOLERANCE)
+    assert back.predict(x).tolist() == net.predict_proba(x).argmax(axis=1).astype(str).tolist()
+    back.save(tmp_path / "back.siam")
+    np.testing.assert_array_equal(sa.SiameseNetwork.load(tmp_path / "back.siam").embed(x), back.embed(x))
 
 
 def test_an_encoder_is_told_how_to_compare(small: sa.SiameseNetwork, tmp_path: Path) -> None:
@@ -561,6 +563,28 @@ def test_the_order_of_a_flattened_map_is_not_guessed(tmp_path: Path) -> None:
     net = network("flatten, no dense")
     sa.interop.to_keras(net, tmp_path / "net.weights.h5")
     assert "in which order a flattened map is" in refusal(tmp_path / "net.weights.h5", network=net)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "distance", "message"),
+    [
+        ({"activation": "elu"}, "squared", "block1 has activation 'relu' in the file, 'elu' in the network"),
+        ({"pooling": "average"}, "squared", "block1 has pooling 'max' in the file, 'average' in the network"),
+        ({}, "absolute", "the comparison has distance 'squared' in the file, 'absolute' in the network"),
+    ],
+)
+def test_the_same_shapes_but_something_else(
+    small: sa.SiameseNetwork, tmp_path: Path, encoder: dict[str, Any], distance: Any, message: str
+) -> None:
+    pytest.importorskip("h5py")
+    block = sa.ConvBlock(filters=2, kernel_size=3, **encoder)
+    options = sa.ConvEncoder(blocks=(block,), dense=(sa.Dense(units=3),))
+    other = sa.SiameseNetwork(options, distance=distance).build((10, 9))
+    for ending in (".keras", ".h5"):
+        sa.interop.to_keras(small, tmp_path / f"net{ending}")
+        assert message in refusal(tmp_path / f"net{ending}", network=other)
+    sa.interop.to_keras(small, tmp_path / "net.weights.h5")
+    sa.interop.load_keras(tmp_path / "net.weights.h5", network=other)  # which cannot know
 
 
 def test_wrong_use(small: sa.SiameseNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

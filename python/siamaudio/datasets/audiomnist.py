@@ -70,9 +70,14 @@ def audiomnist(root: str | os.PathLike[str], *, classes: Literal["speaker", "dig
 
 def has_audiomnist_names(base: Path) -> bool:
     """Tell whether every audio file below the subfolders of `base` is named as in AudioMNIST."""
-    named = [(folder, file) for folder in _speakers(base) for file in audio_files(folder)]
-    matches = [(folder, _FILE_STEM.fullmatch(file.stem)) for folder, file in named]
-    return bool(named) and all(stem is not None and stem["speaker"] == folder.name for folder, stem in matches)
+    is_empty = True
+    for folder in _speakers(base):
+        for file in audio_files(folder):
+            stem = _FILE_STEM.fullmatch(file.stem)
+            if stem is None or stem["speaker"] != folder.name:
+                return False
+            is_empty = False
+    return not is_empty
 
 
 def _speakers(base: Path) -> list[Path]:

@@ -64,8 +64,13 @@ def speech_commands(root: str | os.PathLike[str]) -> Clips:
 
 def has_speech_commands_names(base: Path) -> bool:
     """Tell whether every audio file below the subfolders of `base` is named as in Speech Commands."""
-    files = [file for folder in _words(base) for file in audio_files(folder)]
-    return bool(files) and all(_FILE_STEM.fullmatch(file.stem) for file in files)
+    is_empty = True
+    for folder in _words(base):
+        for file in audio_files(folder):
+            if _FILE_STEM.fullmatch(file.stem) is None:
+                return False
+            is_empty = False
+    return not is_empty
 
 
 def _words(base: Path) -> list[Path]:

@@ -41,6 +41,8 @@ FloatArray = npt.NDArray[np.float32]
 
 _ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras")
 _KERAS_VERSION = "3.0.0"  # the first that reads what is written here
+# What changes no shape of a weight; dropout changes nothing that is read here
+_OPTIONS = ("pooling", "l2_normalize", "stride", "padding", "activation", "pool_size", "distance", "head")
 _MOST_DESCRIPTION_BYTES = 16 << 20
 _MOST_COMPRESSION = 100  # of a weight file in an archive; Keras stores it as it is
 _WEIGHTS_MEMBER, _CONFIG_MEMBER = "model.weights.h5", "config.json"
@@ -62,7 +64,8 @@ def load_keras(
         a siamese pair of two inputs, an encoder, or a classifier.
     network : SiameseNetwork or None
         A built network that takes the weights, the only way for files of weights alone: each kind of layer
-        (convolutions, batch norms, dense layers) in the order of the file. Only shapes can be checked.
+        (convolutions, batch norms, dense layers) in the order of the file. Shapes are checked, and other options where
+        the file describes a model that can be recognised.
         A calibration that it had is cleared; a classifier that the file has not stays.
     distance : {"squared", "absolute", "product", "euclidean", "cosine"} or None
         What a ``Lambda`` layer between the two embeddings computes: its code is never run. For an encoder alone,
@@ -73,8 +76,8 @@ def load_keras(
     Returns
     -------
     SiameseNetwork
-        `network`, or a new one. Keras's rows of an input are bands, its columns frames. Rates of dropout are kept;
-        loss, optimizer and the momentum of batch norm are not.
+        `network`, or a new one. Keras's rows of an input are bands, its columns frames; the classes of a classifier are
+        named "0", "1", and so on. Rates of dropout are kept; loss, optimizer and the momentum of batch norm are not.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def load_keras(
     try:
         with _opened(h5py, place) as (described, file):
             if network is not None:
-                return _fill(network, WeightFile(h5py, file))
+                return _fill(network, described, WeightFile(h5py, file))
             if described is None:
                 raise UnreadableError(
                     "it holds weights alone, without what they are of; accepted: load_keras(path, network=...) with a "
@@ -239,6 +242,8 @@ def _network(found: Match, graph: Graph, file: WeightFile) -> SiameseNetwork:
     )
     channels, *sides = architecture.input_shape
     net.build(sides if channels == 1 else (channels, *sides), num_classes=architecture.num_classes)
+    if architecture.num_classes is not None:
+        net.train_classes_ = tuple(map(str, range(architecture.num_classes)))  # Keras has numbers for them
     return net.set_weights(weights)
 
 
@@ -253,7 +258,7 @@ def _calibration(layers: Mapping[str, LayerArrays], size: int) -> dict[str, Floa
     return {name: np.asarray(array, dtype=np.float32) for name, array in found.items()}
 
 
-def _fill(net: SiameseNetwork, file: WeightFile) -> SiameseNetwork:
+def _fill(net: SiameseNetwork, described: Any, file: WeightFile) -> SiameseNetwork:
     """Put the weights of a file into a network, kind by kind."""
     architecture = Architecture.of(net)
     if architecture.encoder.pooling == "flatten" and not architecture.encoder.dense:
@@ -268,8 +273,32 @@ def _fill(net: SiameseNetwork, file: WeightFile) -> SiameseNetwork:
     ):
         wanted.pop()
     weights = from_keras(in_file_order(layers, wanted), architecture)
+    if described is not None:
+        _check_options(described, net)
     kept = {name: array for name, array in net.weights().items() if not name.startswith("calibration.")}
     return net.set_weights(kept | weights)
+
+
+def _check_options(described: Any, net: SiameseNetwork) -> None:
+    """Refuse a model whose layers have the network's shapes, but compute something else."""
+    try:
+        graph = read_graph(described)
+        found = match(graph, distance=net.distance, input_shape=net.input_shape_).architecture
+    except UnreadableError:
+        return  # what cannot be recognised cannot be compared: the caller says that the weights fit
+    blocks = zip(found.encoder.blocks, net.encoder.blocks, strict=False)
+    dense = zip(found.encoder.dense, net.encoder.dense, strict=False)
+    pairs: list[tuple[str, Any, Any]] = [("the encoder", found.encoder, net.encoder)]
+    pairs += [(f"block{number}", *both) for number, both in enumerate(blocks, start=1)]
+    pairs += [(f"dense{number}", *both) for number, both in enumerate(dense, start=1)]
+    if len(graph.inputs) == 2:
+        pairs.append(("the comparison", found, net))
+    for where, theirs, ours in pairs:
+        for option in _OPTIONS:
+            own = getattr(ours, option, None)
+            if hasattr(theirs, option) and getattr(theirs, option) != own:
+                value = getattr(theirs, option)
+                raise UnreadableError(f"{where} has {option} {value!r} in the file, {own!r} in the network")
 
 
 # ---- Writing
