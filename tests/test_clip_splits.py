@@ -89,6 +89,13 @@ def test_features_are_split_as_their_clips(clips: Clips) -> None:
             assert [f"{value:.0f}.wav" for value in part.array[:, 0, 0]] == list(own.paths)
 
 
+def test_arrays_have_folds(rng: np.random.Generator) -> None:
+    features = sa.Features.from_arrays(rng.random((4, 2, 3)), list("abab"), folds=[1, 2, 1, 2])
+    train, _, test = features.split(sa.split_folds([2], test=[1]))
+    np.testing.assert_array_equal(train.array, features.array[[1, 3]])
+    np.testing.assert_array_equal(test.array, features.array[[0, 2]])
+
+
 def test_splits_survive_json(clips: Clips, tmp_path: Path) -> None:
     for split in all_splits(clips):
         sa.save_split(split, tmp_path / "split.json")

@@ -67,6 +67,27 @@ def test_audiomnist_wrong_use(tmp_path: Path) -> None:
         sa.datasets.audiomnist(tmp_path, classes="gender")  # type: ignore[arg-type]
 
 
+# ---- ESC-10 within ESC-50
+
+
+def test_esc10_is_the_same_in_both_releases(shared_data: Path) -> None:
+    """The present release's marks against the original release of ESC-10 itself, in the fold that both have here."""
+    present = sa.datasets.esc50(shared_data / "esc50-fold4", esc10=True)
+    original = sa.datasets.esc50(shared_data / "esc10")
+    assert len(present.class_names) == 10
+    assert sorted(present.sources) == sorted(original[original.folds == 4].sources)
+    assert set(present.paths) < set(sa.datasets.esc50(shared_data / "esc50-fold4").paths)
+
+
+def test_esc10_that_nothing_marks(shared_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="the present release of ESC-50"):
+        sa.datasets.esc50(shared_data / "esc10", esc10=True)
+    touch(tmp_path, "audio/1-2-A-0.wav", "meta/esc50.csv")
+    (tmp_path / "meta" / "esc50.csv").write_text("filename,fold,category,src_file\n1-2-A-0.wav,1,dog,2\n")
+    with pytest.raises(DatasetError, match="no column 'esc10'"):
+        sa.datasets.esc50(tmp_path, esc10=True)
+
+
 # ---- Speech Commands
 
 

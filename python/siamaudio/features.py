@@ -113,6 +113,7 @@ class Features:
         classes: Sequence[str] | npt.NDArray[Any],
         *,
         sources: Sequence[str] | None = None,
+        folds: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         lengths: npt.ArrayLike | None = None,
         name: str = "",
     ) -> Features:
@@ -126,6 +127,8 @@ class Features:
             Class of each clip.
         sources : sequence of str or None
             What each clip was cut from; None: each is a source of its own.
+        folds : sequence of int or None
+            Cross-validation fold of each clip; None: 0.
         lengths : array-like of int or None [shape=(clips,)]
             Frames of each clip that hold signal, before padding; None: all.
         name : str
@@ -149,6 +152,7 @@ class Features:
             paths=[f"clip {index}" for index in range(len(images) if images.ndim else 0)],
             class_of_clip=[str(class_name) for class_name in classes],
             sources=sources,
+            folds=folds,
             name=name,
         )
         return cls(images, clips=clips, lengths=lengths)
