@@ -283,7 +283,7 @@ def test_without_pooch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r'needs the package pooch: `pip install "siamaudio\[download\]"`'):
+    with pytest.raises(ImportError, match=r'needs pooch: `pip install "siamaudio\[download\]"`'):
         fetch("mnist", tmp_path / "out")
 
 

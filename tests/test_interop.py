@@ -608,9 +608,9 @@ def test_wrong_use(small: sa.SiameseNetwork, tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "net.keras").exists()
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r'needs the package h5py: `pip install "siamaudio\[keras\]"`'):
+    with pytest.raises(ImportError, match=r'needs h5py: `pip install "siamaudio\[keras\]"`'):
         sa.interop.to_keras(small, tmp_path / "net.keras")
-    with pytest.raises(ImportError, match=r'needs the package onnx: `pip install "siamaudio\[onnx\]"`'):
+    with pytest.raises(ImportError, match=r'needs onnx: `pip install "siamaudio\[onnx\]"`'):
         sa.interop.export_onnx(small, tmp_path / "net.onnx")
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from siamaudio import archives
 from siamaudio.errors import DatasetError, ParameterError
-from siamaudio.extras import require
 from siamaudio.files import locked, move_into_place, partial_beside
+from siamaudio.optional import require
 
 __all__ = ["download", "downloads"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from siamaudio.datasets.clips import Clips
 from siamaudio.datasets.folder import missing_files
 from siamaudio.errors import DatasetError
-from siamaudio.extras import require
+from siamaudio.optional import require
 
 __all__ = ["Row", "read_rows", "table", "whole_number"]
 

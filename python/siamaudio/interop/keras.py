@@ -18,7 +18,6 @@ import numpy.typing as npt
 from siamaudio._engine import core
 from siamaudio.encoders import native_encoder
 from siamaudio.errors import CheckpointError, ParameterError, SiamaudioError
-from siamaudio.extras import require
 from siamaudio.files import replace_file
 from siamaudio.interop.architecture import Architecture, Part, check_part
 from siamaudio.interop.keras_arrays import (
@@ -34,6 +33,7 @@ from siamaudio.interop.keras_graph import Graph, UnreadableError, read_graph
 from siamaudio.interop.keras_match import Match, match
 from siamaudio.losses import BinaryCrossentropy, Contrastive, CrossEntropy
 from siamaudio.network import SiameseNetwork
+from siamaudio.optional import require
 
 __all__ = ["load_keras", "to_keras"]
 

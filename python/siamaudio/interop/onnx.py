@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
-from siamaudio.extras import require
 from siamaudio.files import replace_file
 from siamaudio.interop.architecture import (
     EUCLIDEAN_FLOOR,
@@ -25,6 +24,7 @@ from siamaudio.interop.architecture import (
     pair,
 )
 from siamaudio.network import SiameseNetwork
+from siamaudio.optional import require
 
 __all__ = ["export_onnx"]
 
