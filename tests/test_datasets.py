@@ -423,10 +423,11 @@ def test_from_path_takes_a_nearly_esc_folder_as_a_plain_one(tmp_path: Path) -> N
 
 def test_from_path_mistakes(tmp_path: Path) -> None:
     touch(tmp_path, "song.wav")
-    for name, problem in (("song.wav", "neither a folder nor a .csv file"), ("absent.csv", "no such file or folder")):
+    problems = {"song.wav": "neither a folder nor a .csv or .parquet file", "absent.csv": "no such file or folder"}
+    for name, problem in problems.items():
         with pytest.raises(DatasetError) as caught:
             from_path(tmp_path / name)
-        for accepted in (problem, "one subfolder a class", "meta/esc50.csv", ".csv table"):
+        for accepted in (problem, "one subfolder a class", "meta/esc50.csv", ".csv or .parquet table"):
             assert accepted in str(caught.value)
 
 

@@ -1,6 +1,7 @@
 from . import augment as augment
 from . import datasets as datasets
 from . import evaluation as evaluation
+from . import interop as interop
 from . import losses as losses
 from . import optimizers as optimizers
 from . import samplers as samplers
@@ -12,6 +13,11 @@ from .audio import load as load
 from .audio import resample as resample
 from .classification import ClassificationResult as ClassificationResult
 from .classification import classify_oneshot as classify_oneshot
+from .clip_splits import load_split as load_split
+from .clip_splits import save_split as save_split
+from .clip_splits import split_clips as split_clips
+from .clip_splits import split_folds as split_folds
+from .clip_splits import split_sources as split_sources
 from .encoders import ConvBlock as ConvBlock
 from .encoders import ConvEncoder as ConvEncoder
 from .encoders import Dense as Dense

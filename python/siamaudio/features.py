@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
+from siamaudio.clip_splits import Split, positions
 from siamaudio.datasets import Clips
 from siamaudio.errors import ParameterError
 from siamaudio.lazy_array import ArrayReader, LazyArray, converted
@@ -112,6 +113,7 @@ class Features:
         classes: Sequence[str] | npt.NDArray[Any],
         *,
         sources: Sequence[str] | None = None,
+        folds: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
         lengths: npt.ArrayLike | None = None,
         name: str = "",
     ) -> Features:
@@ -125,6 +127,8 @@ class Features:
             Class of each clip.
         sources : sequence of str or None
             What each clip was cut from; None: each is a source of its own.
+        folds : sequence of int or None
+            Cross-validation fold of each clip; None: 0.
         lengths : array-like of int or None [shape=(clips,)]
             Frames of each clip that hold signal, before padding; None: all.
         name : str
@@ -148,6 +152,7 @@ class Features:
             paths=[f"clip {index}" for index in range(len(images) if images.ndim else 0)],
             class_of_clip=[str(class_name) for class_name in classes],
             sources=sources,
+            folds=folds,
             name=name,
         )
         return cls(images, clips=clips, lengths=lengths)
@@ -467,6 +472,35 @@ class Features:
             self.class_names, n_train, n_validation, n_test, seed=seed, train=train, validation=validation, test=test
         )
         return self.select_classes(split.train), self.select_classes(split.validation), self.select_classes(split.test)
+
+    def split(self, split: Split) -> tuple[Features, Features, Features]:
+        """Divide the clips as a split says.
+
+        Parameters
+        ----------
+        split : Split
+            From `siamaudio.splits.split_classes`, `split_folds`, `split_sources`, `split_clips` or `load_split`.
+
+        Returns
+        -------
+        train, validation, test : Features
+
+        Raises
+        ------
+        ParameterError
+            The split is of other clips.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import siamaudio as sa
+        >>> features = sa.Features.from_arrays(np.zeros((6, 8, 8)), list("aaabbb"))
+        >>> train, _, test = features.split(sa.split_clips(features.clips, 2, seed=0))
+        >>> len(train), len(test)
+        (4, 2)
+        """
+        train, validation, test = positions(split, self.clips)
+        return self[train], self[validation], self[test]
 
     def _with(
         self, array: npt.NDArray[Any] | LazyArray, clips: Clips, lengths: npt.NDArray[np.int64] | None = None

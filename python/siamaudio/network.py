@@ -18,6 +18,7 @@ from siamaudio import losses as loss_options
 from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
 from siamaudio.augment import Augmentation
+from siamaudio.clip_splits import Split, split_from_dict
 from siamaudio.encoders import ConvEncoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
 from siamaudio.features import Features
@@ -28,7 +29,6 @@ from siamaudio.optimizers import Adam, Optimizer
 from siamaudio.presets import preset_options
 from siamaudio.samplers import Balanced, Sampler
 from siamaudio.schedules import Cosine
-from siamaudio.splits import ClassSplit
 from siamaudio.summary import Summary
 
 __all__ = ["SiameseNetwork"]
@@ -74,8 +74,8 @@ class SiameseNetwork:
         What made the spectrograms that it was trained on.
     input_shape_ : tuple of int
         (bands, frames) of a spectrogram, or (channels, bands, frames).
-    split_ : ClassSplit or None
-        The class split of the experiment, kept in the saved file; set it to have it kept.
+    split_ : ClassSplit, FoldSplit, SourceSplit, ClipSplit or None
+        The split of the experiment, kept in the saved file; set it to have it kept.
 
     Examples
     --------
@@ -264,7 +264,7 @@ class SiameseNetwork:
         self.front_end_: LogMel | None = None
         self.train_classes_: tuple[str, ...] = ()
         self.validation_classes_: tuple[str, ...] = ()
-        self.split_: ClassSplit | None = None
+        self.split_: Split | None = None
         self.history_ = History()
         self.best_epoch_ = -1
         return self
@@ -616,8 +616,15 @@ class SiameseNetwork:
         return self._built().weights()
 
     def set_weights(self, weights: dict[str, npt.NDArray[np.float32]]) -> Self:
-        """Replace all weights; names and shapes as `weights` returns them."""
-        self._built().set_weights(weights)
+        """Replace all weights; names and shapes as `weights` returns them, with those of a calibration or without."""
+        native = self._built()
+        before = native.weights()
+        try:
+            _set_calibration(native, weights)
+            native.set_weights(weights)
+        except BaseException:
+            _set_calibration(native, before)
+            raise
         return self
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -673,15 +680,11 @@ class SiameseNetwork:
         try:
             net = cls(**network_options.from_dict(manifest["network"]))
             net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
-            if manifest["calibrated"]:
-                net._native.set_calibration(
-                    **{name: weights[f"calibration.{name}"] for name in ("power", "mean", "matrix")}
-                )
-            net._native.set_weights(weights)
+            net.set_weights(weights)
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
             net.train_classes_ = tuple(manifest["train_classes"])
             net.validation_classes_ = tuple(manifest["validation_classes"])
-            net.split_ = None if manifest["split"] is None else ClassSplit.from_dict(manifest["split"])
+            net.split_ = None if manifest["split"] is None else split_from_dict(manifest["split"])
             net.history_ = History(manifest["history"])
             net.best_epoch_ = manifest["best_epoch"]
         except (KeyError, TypeError, ValueError) as error:
@@ -740,6 +743,13 @@ class SiameseNetwork:
                 f"made by {features.front_end}",
                 f"features by the network's own front end, {self.front_end_}",
             )
+
+
+def _set_calibration(native: core.Siamese, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    if "calibration.mean" in weights:
+        native.set_calibration(**{name: weights[f"calibration.{name}"] for name in ("power", "mean", "matrix")})
+    else:
+        native.clear_calibration()
 
 
 def _best_epoch(records: list[dict[str, Any]]) -> int:

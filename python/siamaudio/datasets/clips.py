@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from siamaudio.clip_splits import Split, positions
 from siamaudio.errors import DatasetError, ParameterError
 from siamaudio.splits import split_classes
 
@@ -282,6 +283,26 @@ class Clips(Sequence[Clip]):
             test=test,
         )
         return self.select_classes(split.train), self.select_classes(split.validation), self.select_classes(split.test)
+
+    def split(self, split: Split) -> tuple[Clips, Clips, Clips]:
+        """Divide the clips as a split says.
+
+        Parameters
+        ----------
+        split : Split
+            From `siamaudio.splits.split_classes`, `split_folds`, `split_sources`, `split_clips` or `load_split`.
+
+        Returns
+        -------
+        train, validation, test : Clips
+
+        Raises
+        ------
+        ParameterError
+            The split is of other clips.
+        """
+        train, validation, test = positions(split, self)
+        return self[train], self[validation], self[test]
 
     def _clip(self, index: int) -> Clip:
         label = int(self._labels[index])  # raises IndexError where there is no such clip

@@ -23,7 +23,7 @@ _ACCEPTED = (
 )
 
 
-def esc50(root: str | os.PathLike[str]) -> Clips:
+def esc50(root: str | os.PathLike[str], *, esc10: bool = False) -> Clips:
     """List the clips of ESC-50 or ESC-10.
 
     Parameters
@@ -32,6 +32,9 @@ def esc50(root: str | os.PathLike[str]) -> Clips:
         Either a checkout of the present release (``meta/esc50.csv`` and ``audio/``; parts of it such as a single
         fold will do) or the original release: one folder a class, named as ``001 - Dog bark``, with files named
         FOLD-SOURCE-TAKE, as ``1-17150-A.ogg``.
+    esc10 : bool
+        Only the clips of ESC-10, which the present release marks in a column of its table; the original release of
+        ESC-10 is a folder of its own.
 
     Returns
     -------
@@ -42,7 +45,8 @@ def esc50(root: str | os.PathLike[str]) -> Clips:
     Raises
     ------
     DatasetError
-        If the folder has neither layout, or if files that the table names are missing.
+        If the folder has neither layout, if files that the table names are missing, or if nothing says which clips
+        are ESC-10's.
 
     Examples
     --------
@@ -51,7 +55,13 @@ def esc50(root: str | os.PathLike[str]) -> Clips:
     Clips('ESC-50': 2000 clips, 50 classes)
     """
     base = existing_folder(root)
-    return _from_meta_table(base) if has_meta_table(base) else _from_original_names(base)
+    if has_meta_table(base):
+        return _from_meta_table(base, esc10=esc10)
+    if esc10:
+        raise DatasetError(
+            f"{base}: no {_META_TABLE} that marks ESC-10's clips; accepted: the present release of ESC-50"
+        )
+    return _from_original_names(base)
 
 
 def has_meta_table(base: Path) -> bool:
@@ -65,15 +75,18 @@ def has_original_names(base: Path) -> bool:
     return bool(named) and all(_fits(class_folder, file) for class_folder, file in named)
 
 
-def _from_meta_table(base: Path) -> Clips:
+def _from_meta_table(base: Path, *, esc10: bool) -> Clips:
     csv_path = base / _META_TABLE
     columns, rows = read_rows(csv_path)
-    absent = [column for column in _COLUMNS if column not in columns]
+    needed = (*_COLUMNS, "esc10") if esc10 else _COLUMNS
+    absent = [column for column in needed if column not in columns]
     if absent:
         raise DatasetError(
             f"{csv_path}: no column {', '.join(map(repr, absent))} among {', '.join(columns)}; "
-            f"accepted: ESC-50's own table with at least {', '.join(_COLUMNS)}"
+            f"accepted: ESC-50's own table with at least {', '.join(needed)}"
         )
+    if esc10:
+        rows = [row for row in rows if row.cells["esc10"].lower() == "true"]
     paths = [base / "audio" / row.cells["filename"] for row in rows]
     error = missing_files(paths, csv_path)
     if error is not None:

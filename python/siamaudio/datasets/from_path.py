@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from siamaudio.datasets.audiomnist import audiomnist, has_audiomnist_names
 from siamaudio.datasets.clips import Clips
 from siamaudio.datasets.esc50 import esc50, has_meta_table, has_original_names
 from siamaudio.datasets.folder import folder
+from siamaudio.datasets.speech_commands import has_speech_commands_names, speech_commands
 from siamaudio.datasets.table import table
 from siamaudio.errors import DatasetError
 
@@ -20,7 +22,8 @@ def from_path(path: str | os.PathLike[str]) -> Clips:
     Parameters
     ----------
     path : path-like
-        A CSV table (see `table`), a folder in one of ESC-50's layouts (see `esc50`), or a folder with one subfolder
+        A CSV or Parquet table (see `table`), a folder in one of ESC-50's layouts (see `esc50`), AudioMNIST with its
+        speakers as classes (see `audiomnist`), Speech Commands (see `speech_commands`), or a folder with one subfolder
         a class (see `folder`).
 
     Returns
@@ -38,11 +41,15 @@ def from_path(path: str | os.PathLike[str]) -> Clips:
     """
     chosen = Path(path)
     if chosen.is_dir():
-        return esc50(chosen) if has_meta_table(chosen) or has_original_names(chosen) else folder(chosen)
-    if chosen.is_file() and chosen.suffix.lower() == ".csv":
+        if has_meta_table(chosen) or has_original_names(chosen):
+            return esc50(chosen)
+        if has_audiomnist_names(chosen):
+            return audiomnist(chosen)
+        return speech_commands(chosen) if has_speech_commands_names(chosen) else folder(chosen)
+    if chosen.is_file() and chosen.suffix.lower() in (".csv", ".parquet"):
         return table(chosen)
-    problem = "neither a folder nor a .csv file" if chosen.exists() else "no such file or folder"
+    problem = "neither a folder nor a .csv or .parquet file" if chosen.exists() else "no such file or folder"
     raise DatasetError(
         f"{chosen}: {problem}; accepted: a folder with one subfolder a class, an ESC-50 checkout (meta/esc50.csv "
-        "and audio/), or a .csv table with the columns path and class"
+        "and audio/), or a .csv or .parquet table with the columns path and class"
     )

@@ -1,4 +1,4 @@
-"""A CSV table with one row a clip."""
+"""A table with one row a clip: CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from siamaudio.datasets.clips import Clips
 from siamaudio.datasets.folder import missing_files
 from siamaudio.errors import DatasetError
+from siamaudio.optional import require
 
 __all__ = ["Row", "read_rows", "table", "whole_number"]
 
@@ -30,15 +31,15 @@ class Row:
 
 
 def table(csv: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Clips:
-    """List the audio files that a CSV table names.
+    """List the audio files that a table names.
 
     Parameters
     ----------
     csv : path-like
-        A comma-separated table in UTF-8 with a title row. Columns: ``path`` (or ``file``, ``filename``), ``class``
-        (or ``label``, ``class_name``, ``category``) and, optionally, ``source`` (or ``src_file``; what the clip was
-        cut from) and ``fold`` (an integer). Other columns are ignored. Of several accepted titles for one thing,
-        the first in this order is used.
+        A comma-separated table in UTF-8 with a title row, or a Parquet file (``.parquet``). Columns: ``path`` (or
+        ``file``, ``filename``), ``class`` (or ``label``, ``class_name``, ``category``) and, optionally, ``source`` (or
+        ``src_file``; what the clip was cut from) and ``fold`` (an integer). Other columns are ignored. Of several
+        accepted titles for one thing, the first in this order is used.
     root : path-like, optional
         The folder that the paths start from; by default the table's own folder. Absolute paths are taken as they are.
 
@@ -50,15 +51,18 @@ def table(csv: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = 
     Raises
     ------
     DatasetError
-        If there is no such table, if it is not readable as text, has no rows or lacks a column, if a path or class
-        is empty or a fold not an integer, or if files are missing.
+        If there is no such table, if it is not readable, has no rows or lacks a column, if a path or class is empty
+        or a fold not an integer, or if files are missing.
+    ImportError
+        If the table is a Parquet file and the package pyarrow is not installed (``siamaudio[parquet]``).
 
     Examples
     --------
     >>> clips = table("recordings.csv", root="recordings")  # doctest: +SKIP
     """
     csv_path = Path(csv)
-    columns, rows = read_rows(csv_path)
+    read = _read_parquet_rows if csv_path.suffix.lower() == ".parquet" else read_rows
+    columns, rows = read(csv_path)
     path_column = _required_column(csv_path, columns, _PATH_TITLES)
     class_column = _required_column(csv_path, columns, _CLASS_TITLES)
     source_column = _column(columns, _SOURCE_TITLES)
@@ -126,6 +130,35 @@ def read_rows(csv_path: Path) -> tuple[tuple[str, ...], list[Row]]:
     if not rows:
         raise DatasetError(f"{csv_path}: no rows; accepted: a CSV table with titles and one row a clip")
     return columns, rows
+
+
+def _read_parquet_rows(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """Read a Parquet file as `read_rows` reads a CSV file; nothing but the columns that a table has is looked at."""
+    parquet = require("pyarrow.parquet", extra="parquet", purpose="reading Parquet tables")
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file; accepted: a Parquet table with the columns path and class")
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = tuple(file.schema_arrow.names)
+            wanted = [
+                title for title in (*_PATH_TITLES, *_CLASS_TITLES, *_SOURCE_TITLES, *_FOLD_TITLES) if title in columns
+            ]
+            values = file.read(columns=wanted).to_pydict()
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:  # what pyarrow raises is among these
+        raise DatasetError(f"{path}: not readable ({error}); accepted: a Parquet table") from error
+    num_rows = len(next(iter(values.values()), []))
+    if not num_rows:
+        raise DatasetError(f"{path}: no rows; accepted: a Parquet table with one row a clip")
+    return columns, [
+        Row(line=number + 1, cells={title: _as_text(values[title][number]) for title in wanted})
+        for number in range(num_rows)
+    ]
+
+
+def _as_text(value: object) -> str:
+    if value is None or value != value:  # NaN: a missing number among floating-point ones
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def whole_number(csv_path: Path, row: Row, column: str) -> int:
