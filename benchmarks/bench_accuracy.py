@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 import siamaudio as sa
-from esc50 import FEDELE_CLASSES, HONKA_CLASSES, mel_pictures, source_disjoint_accuracy, split_classes
+from esc50 import FEDELE_CLASSES, HONKA_CLASSES, mel_pictures, split_classes
 from harness import RESULTS, BenchmarkError, aligned, describe_machine, shared_data
 from siamaudio.files import replace_file
 
@@ -114,7 +114,7 @@ def measure(features: sa.Features, protocol: Protocol, split: int, options: argp
     return {
         "classes": classes.to_dict(),
         "accuracy": {
-            "raw": plain.baseline,
+            "raw": plain.baselines["raw spectrogram"],
             "plain": plain.accuracy,
             "whitened": whitened.accuracy,
             "plain, source-disjoint": plain_disjoint,
@@ -130,8 +130,7 @@ def measure(features: sa.Features, protocol: Protocol, split: int, options: argp
 
 
 def _source_disjoint(net: sa.SiameseNetwork, test: sa.Features) -> float:
-    embeddings = net.embed(test)
-    return source_disjoint_accuracy(net.similarity(embeddings, embeddings), test.labels, test.sources, ways=WAYS)
+    return sa.evaluate_oneshot(net, test, ways=WAYS, source_disjoint=True, baseline=False).accuracy
 
 
 # ---- all splits

@@ -1,12 +1,10 @@
-"""All 2000 clips of ESC-50 as the benchmarks of accuracy use them: spectrograms, class splits, source-disjoint figures.
+"""All 2000 clips of ESC-50 as the benchmarks of accuracy use them: spectrograms, class splits.
 
 The spectrograms are those of `esc50-logspec-128.npz`: 128 linear bins of 0 to 8 kHz by 128 frames of 31 ms, logarithms
 brought to 0 … 255 in each clip by itself.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +19,6 @@ __all__ = [
     "linear_pictures",
     "mel_pictures",
     "mel_triangles",
-    "source_disjoint_accuracy",
     "split_classes",
 ]
 
@@ -117,50 +114,3 @@ def split_classes(
         validation=order[num_test : num_test + num_validation],
         test=order[:num_test],
     )
-
-
-def source_disjoint_accuracy(
-    similarity: npt.ArrayLike, labels: npt.ArrayLike, sources: list[str] | tuple[str, ...], *, ways: int
-) -> float:
-    """Return the exact one-shot accuracy over the tasks in which no support has the query's source.
-
-    Averaged as `siamaudio.evaluate_oneshot` does: over supports of the query's class, class subsets and clips of the
-    other classes, then over queries, then over classes; ties are chances. Left out are queries without a support of
-    their class or with too few classes of other sources, and classes without a query.
-
-    Parameters
-    ----------
-    similarity : array-like [shape=(clips, clips)]
-        [query, support].
-    labels : array-like of int [shape=(clips,)]
-        Class of each clip.
-    sources : sequence of str
-        What each clip was cut from.
-    ways : int
-        Classes a task.
-    """
-    matrix, codes, origins = np.asarray(similarity), np.asarray(labels), np.asarray(sources)
-    nodes, weights = np.polynomial.legendre.leggauss(ways // 2 + 1)  # exact for the degree, ways - 1 at most
-    nodes, weights = (nodes + 1) / 2, weights / 2
-    shares: dict[int, list[float]] = {int(code): [] for code in np.unique(codes)}
-    for query, (own, origin) in enumerate(zip(codes, origins, strict=True)):
-        allowed = origins != origin
-        supports = matrix[query, allowed & (codes == own)]
-        chances = []  # of each support against each other class, at each node
-        for other in shares:
-            rivals = np.sort(matrix[query, allowed & (codes == other)])
-            if other != own and len(rivals) > 0:
-                less, up_to = (np.searchsorted(rivals, supports, side) for side in ("left", "right"))
-                chances.append((less + nodes[:, None] * (up_to - less)) / len(rivals))
-        if len(supports) > 0 and len(chances) >= ways - 1:
-            shares[int(own)].append(float((weights @ _mean_subset_product(chances, ways - 1)).mean()))
-    return float(np.mean([np.mean(values) for values in shares.values() if values]))
-
-
-def _mean_subset_product(factors: list[npt.NDArray[np.float64]], size: int) -> npt.NDArray[np.float64]:
-    """Mean over all subsets of so many factors of their product: elementary symmetric polynomial over its terms."""
-    sums = [np.ones_like(factors[0]), *(np.zeros_like(factors[0]) for _ in range(size))]
-    for factor in factors:
-        for k in range(size, 0, -1):
-            sums[k] = sums[k] + factor * sums[k - 1]
-    return sums[size] / math.comb(len(factors), size)

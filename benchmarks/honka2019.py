@@ -56,7 +56,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "split": name,
         "accuracy": plain.accuracy,
         "whitened": whitened.accuracy,
-        "raw spectrograms": plain.baseline,
+        "raw spectrograms": plain.baselines["raw spectrogram"],
         "per class": plain.per_class,
         "epochs": len(net.history_),
         "minutes": minutes,

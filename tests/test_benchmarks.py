@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import statistics
@@ -15,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import threadpoolctl
-
-import siamaudio as sa
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -265,49 +262,6 @@ def test_mel_triangles_like_a_loop(esc50: types.ModuleType) -> None:
                 elif peak < hertz < end:
                     expected[i] = (end - hertz) / (end - peak)
             np.testing.assert_allclose(triangles[band], expected / expected.sum(), atol=1e-12)
-
-
-def _brute_force(similarity: np.ndarray, labels: np.ndarray, sources: list[str], ways: int) -> float:
-    """Every task one by one."""
-    classes = np.unique(labels)
-    of_class = []
-    for own in classes:
-        of_query = []
-        for query in np.flatnonzero(labels == own):
-
-            def allowed(c: int, query: int = query) -> list[int]:
-                return [i for i in np.flatnonzero(labels == c) if sources[i] != sources[query]]
-
-            wins = []
-            for support, others in itertools.product(
-                allowed(own), itertools.combinations([c for c in classes if c != own], ways - 1)
-            ):
-                for rivals in itertools.product(*map(allowed, others)):
-                    row = similarity[query]
-                    best = max(row[support], *(row[i] for i in rivals))
-                    tied = sum(row[i] == best for i in (support, *rivals))
-                    wins.append((others, (row[support] == best) / tied))
-            if wins:
-                subsets = {others: [win for who, win in wins if who == others] for others, _ in wins}
-                of_query.append(np.mean([np.mean(each) for each in subsets.values()]))
-        if of_query:
-            of_class.append(np.mean(of_query))
-    return float(np.mean(of_class))
-
-
-@pytest.mark.parametrize("ways", [2, 3, 4, 5])
-def test_source_disjoint_accuracy_is_that_of_all_tasks(
-    esc50: types.ModuleType, rng: np.random.Generator, ways: int
-) -> None:
-    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4])
-    similarity = rng.integers(0, 5, (15, 15)).astype(float)  # with ties
-    # two takes of one recording, a recording in three classes, and a class of a single recording
-    sources = ["a", "a", "b", "c", "d", "e", "f", "f", "f", "g", "h", "c", "i", "c", "c"]
-    found = esc50.source_disjoint_accuracy(similarity, labels, sources, ways=ways)
-    assert found == pytest.approx(_brute_force(similarity, labels, sources, ways), abs=1e-12)
-    # where no two clips share a source it is the package's own figure
-    distinct = esc50.source_disjoint_accuracy(similarity, labels, [str(i) for i in range(15)], ways=ways)
-    assert distinct == pytest.approx(sa.evaluate_oneshot(similarity=similarity, labels=labels, ways=ways).accuracy)
 
 
 def test_class_splits(esc50: types.ModuleType) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -70,6 +71,61 @@ def test_features_of_a_folder(run, tmp_path: Path) -> None:
     assert values["shape"] == [12, 20, 47]
     assert values["skipped"] == []
     assert sa.Features.load(tmp_path / "f.zarr").front_end == sa.LogMel(sr=16000, n_fft=512, n_mels=20, duration=1.5)
+
+
+def test_pairs(run, saved: Path, stored: Path, trained: sa.SiameseNetwork, unseen: sa.Features) -> None:
+    expected = sa.evaluate_pairs(trained, unseen, false_accept_rates=[0.2])
+    arguments = ("evaluate-pairs", saved, stored, "--classes", *unseen.class_names, "--false-accept-rates", 0.2)
+    values = json.loads(run(*arguments, "--json").out)
+    assert values["auc"] == expected.auc
+    assert values["operating_points"][0]["threshold"] == expected.at(0.2).threshold
+    done = run(*arguments)
+    assert done.status == 0
+    assert f"equal error rate {expected.equal_error_rate:.1%}" in done.out
+    assert f"threshold {expected.at(0.2).threshold:.6g}: accepts" in done.out
+
+
+def test_leaks(run, saved: Path, stored: Path, synthetic_features: sa.Features) -> None:
+    expected = sa.leak_report(synthetic_features, ways=3)
+    assert json.loads(run("leaks", stored, "--ways", 3, "--json").out) == json.loads(expected.to_json())
+    done = run("leaks", stored, "--ways", 3)
+    assert done.out.startswith(str(expected))
+    done = run("leaks", stored, "--ways", 2, "--model", saved)
+    assert "accuracy of the network" in done.out
+
+
+def test_compare(run, saved: Path, stored: Path, unseen: sa.Features, tmp_path: Path) -> None:
+    result = run("evaluate", saved, stored, "--ways", 2, "--classes", *unseen.class_names, "--json").out
+    (tmp_path / "old.json").write_text(result)
+    labels = np.array(unseen.class_names)[unseen.labels]
+    other = sa.evaluate_oneshot(
+        embeddings=np.random.default_rng(0).random((len(unseen), 3)), labels=labels, sources=unseen.sources, ways=2
+    )
+    (tmp_path / "new.json").write_text(other.to_json())
+    arguments = ("compare", tmp_path / "old.json", tmp_path / "new.json")
+    found = sa.compare(sa.EvaluationResult.from_json(result), other, names=("old", "new"))
+    assert json.loads(run(*arguments, "--json").out) == json.loads(found.to_json())
+    assert run(*arguments).out.startswith(str(found))
+    by_source = sa.compare(sa.EvaluationResult.from_json(result), other, names=("old", "new"), sources=unseen)
+    assert json.loads(run(*arguments, "--features", stored, "--json").out)["p_value"] == by_source.p_value
+    (tmp_path / "new.json").write_text("{}")
+    refused = run(*arguments)
+    assert (refused.status, "is no result of `siamaudio evaluate --json`" in refused.complaint) == (1, True)
+
+
+def test_class_splits(run, stored: Path, tmp_path: Path) -> None:
+    encoder = ("--set", "encoder.blocks.all.filters=4", "--set", "encoder.dense.0.units=8")
+    arguments = (
+        "evaluate-splits", stored, "-o", tmp_path / "runs", "--preset", "lloret2019_mnist_pair", *encoder,
+        "--splits", 2, "--num-test", 2, "--num-validation", 2, "--ways", 2, "--epochs", 1, "--calibrate",
+    )  # fmt: skip
+    values = json.loads(run(*arguments, "--json").out)
+    assert len(values["results"]) == 2
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["split-000.json", "split-001.json"]
+    again = run(*arguments)
+    assert f"accuracy {100 * values['accuracy']:.1f} ± " in again.out
+    refused = run(*arguments, "--seed", 1)
+    assert (refused.status, "was made with seed 0, not 1" in refused.complaint) == (1, True)
 
 
 def test_features_of_a_published_front_end(run, tmp_path: Path) -> None:
@@ -143,7 +199,7 @@ def test_train_evaluate_classify(run, tmp_path: Path, monkeypatch: pytest.Monkey
     done = run("evaluate", model, features, "--ways", 2, "--json", "--report", report)
     assert done.status == 0
     values = json.loads(done.out)
-    assert {"accuracy", "chance", "baseline", "per_class", "classes", "ways", "protocol"} <= set(values)
+    assert {"accuracy", "baselines", "interval", "per_class", "classes", "ways", "protocol"} <= set(values)
     net = sa.SiameseNetwork.load(model)
     assert tuple(values["classes"]) == net.split_.test
     test = sa.Features.load(features).select_classes(net.split_.test)
@@ -185,6 +241,75 @@ def test_modern_from_sounds_to_accuracy(run, tmp_path: Path) -> None:
     done = run("evaluate", model, features, "--ways", 2, "--json")
     assert done.status == 0, done.err
     assert 0 < json.loads(done.out)["accuracy"] <= 1
+
+
+SPACE = """
+preset = "honka2019"
+[parameters]
+"encoder.blocks.count" = [1, 2]
+"encoder.blocks.all.filters" = [2, 4]
+"encoder.dense.0.units" = [8]
+"optimizer.lr" = {low = 1e-4, high = 1e-2, log = true}
+"""
+
+
+def test_tune_and_train_what_it_found(run, stored: Path, tmp_path: Path) -> None:
+    """The study goes on where it was, its best network is trained, and the test classes are the same."""
+    space, best, model = tmp_path / "small.toml", tmp_path / "best.json", tmp_path / "m.siam"
+    space.write_text(SPACE)
+    arguments = ("tune", stored, "-o", best, "--space", space, "--split", "6/3/3", "--seed", 5, "--epochs", 2,
+                 "--steps-per-epoch", 3, "--num-threads", 1)  # fmt: skip
+    done = run(*arguments, "--trials", 2)
+    assert done.status == 0, done.err
+    *params, last = done.out.splitlines()
+    assert [line.split(" = ")[0] for line in params] == [
+        f"  {address}" for address in tomllib.loads(SPACE)["parameters"]
+    ]
+    assert re.fullmatch(rf"{best}: trial [01] of 2, validation accuracy [\d.]+%", last)
+    assert (tmp_path / "best.journal").is_file()
+    assert "tuning" in done.err
+
+    values = json.loads(run(*arguments, "--trials", 3, "--json").out)
+    assert [trial["trial"] for trial in values["trials"]] == [0, 1, 2]
+    assert values["best"]["value"] == max(trial["value"] for trial in values["trials"])
+    trained = run("train", stored, "-o", model, "--preset", best, "--split", "6/3/3", "--seed", 5, "--epochs", 1)
+    assert trained.status == 0, trained.err
+    net = sa.SiameseNetwork.load(model)
+    assert net.get_params(deep=False) == sa.SiameseNetwork.preset(best).get_params(deep=False)
+    assert net.optimizer.lr == values["best"]["params"]["optimizer.lr"]
+    assert net.split_ is not None
+    assert net.split_.to_dict() == values["split"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--space", "honka"), 2, "space: got honka; accepted: fedele2022, honka2019, a file *.toml or *.json"),
+        (("--space", "none.toml"), 2, "space: got none.toml (No such file or directory)"),
+        (("--trials", 0), 2, "trials: got 0"),
+        (("--out", "best.siam"), 2, "path: got best.siam; accepted: a file *.json"),
+        (("--storage", "postgresql://u:secret@127.0.0.1:1/d"), 1, "no such database, or out of reach"),
+        (("--storage", "mysql://u:secret@127.0.0.1:1/d"), 2, "storage: got a URL of mysql"),
+        (("--split", "6/0/6"), 2, "validation: got no clips"),
+    ],
+)
+def test_tune_with_wrong_arguments(
+    run, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple, status: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = () if "--out" in arguments else ("--out", "best.json")
+    refused = run("tune", stored, *out, "--epochs", 1, *arguments)
+    assert refused.status == status
+    assert message in refused.complaint
+    assert "secret" not in refused.err
+    assert refused.complaint.startswith("siamaudio: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_with_a_preset_file_that_is_none(run, stored: Path, tmp_path: Path) -> None:
+    refused = run("train", stored, "-o", tmp_path / "m.siam", "--preset", tmp_path / "best.json")
+    assert refused.status == 2
+    assert "best.json (No such file or directory); accepted: a preset file" in refused.complaint
 
 
 def test_evaluate_chooses_unseen_classes(run, saved: Path, stored: Path, unseen: sa.Features) -> None:
@@ -321,8 +446,8 @@ def test_main_job_on_real_recordings(run, shared_data: Path, tmp_path: Path) -> 
         assert done.status == 0, done.err
         values = json.loads(done.out)
         assert len(values["classes"]) == int(split.split("/")[2])
-        assert values["chance"] == 1 / ways
-        assert values["baseline"] > values["chance"]
+        assert values["baselines"]["chance"] == 1 / ways
+        assert values["baselines"]["raw spectrogram"] > values["baselines"]["chance"]
 
 
 @pytest.mark.slow

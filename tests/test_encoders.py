@@ -17,14 +17,14 @@ def _native(encoder: sa.ConvEncoder, input_shape: tuple[int, int, int], **option
 
 
 def _modern() -> sa.ConvEncoder:
-    """Stride 2 first, pools in between, an embedding of two parts of one length."""
+    """Stride 2 first, pools in between, an embedding of three parts of one length."""
     blocks = (
         sa.ConvBlock(filters=32, kernel_size=5, stride=2, padding="same", dropout=0),
         sa.ConvBlock(filters=64, kernel_size=3, padding="same", dropout=0),
         sa.ConvBlock(filters=128, kernel_size=3, padding="same", dropout=0),
         sa.ConvBlock(filters=256, kernel_size=3, padding="same", pooling="none", dropout=0),
     )
-    return sa.ConvEncoder(blocks=blocks, input_batch_norm=False, pooling="frequency_global", dense=())
+    return sa.ConvEncoder(blocks=blocks, input_batch_norm=False, pooling="frequency_levels", dense=())
 
 
 def test_sides_are_kept_as_pairs() -> None:
@@ -49,16 +49,16 @@ def test_published_size() -> None:
 
 
 def test_modern_network() -> None:
-    """64 bands x 128 frames give a map of 256 x 4 x 8 and an embedding of 1024 + 256 numbers, each part of length 4."""
+    """64 bands x 128 frames give a map of 256 x 4 x 8 and 1024 + 256 numbers, the block before it 512 more."""
     encoder = _modern()
     net = _native(encoder, (1, 64, 128), distance="cosine", head=None)
-    assert net.embedding_size == encoder.embedding_size((1, 64, 128)) == 1280
+    assert net.embedding_size == encoder.embedding_size((1, 64, 128)) == 1792
     maps = [layer["output_shape"] for layer in net.layers() if layer["name"].startswith("encoder.block")]
     assert maps[-1] == (256, 4, 8)
     assert 3.8e5 < net.num_parameters() < 4e5
     embeddings = net.embed(np.random.default_rng(0).standard_normal((3, 64, 200)).astype(np.float32), num_threads=1)
-    assert embeddings.shape == (3, 1280)
-    for part in (embeddings[:, :1024], embeddings[:, 1024:]):
+    assert embeddings.shape == (3, 1792)
+    for part in np.split(embeddings, (1024, 1280), axis=1):
         np.testing.assert_allclose(np.linalg.norm(part, axis=1), 4, rtol=1e-5)
 
 
@@ -112,15 +112,17 @@ def test_layers_add_up() -> None:
 def test_everything_that_was_learned_is_among_the_weights(rng: np.random.Generator) -> None:
     encoder = sa.ConvEncoder(blocks=(), dense=(sa.Dense(units=3),))
 
+    half = np.array(0.5, np.float32)
+
     def make(seed: int) -> core.Siamese:
         net = _native(encoder, (1, 4, 5), seed=seed)
         net.add_classifier(6, "cosine")
-        net.set_calibration(mean=np.zeros(3, np.float32), matrix=np.eye(3, dtype=np.float32))
+        net.set_calibration(power=half, mean=np.zeros(3, np.float32), matrix=np.eye(3, dtype=np.float32))
         return net
 
     net = make(0)
     changed = {name: rng.random(value.shape).astype(np.float32) for name, value in net.weights().items()}
-    assert {"classifier.weight", "calibration.mean", "calibration.matrix"} <= changed.keys()
+    assert {"classifier.weight", "calibration.power", "calibration.mean", "calibration.matrix"} <= changed.keys()
     net.set_weights(changed)
     other = make(1)
     other.set_weights(net.weights())
@@ -134,11 +136,12 @@ def test_everything_that_was_learned_is_among_the_weights(rng: np.random.Generat
     other.clear_calibration()
     assert not other.is_calibrated
     plain = other.embed(x, num_threads=1)
+    plain = np.sign(plain) * np.abs(plain) ** changed["calibration.power"]
     directions = plain / np.linalg.norm(plain, axis=1, keepdims=True)
     np.testing.assert_allclose(
         net.embed(x, num_threads=1),
         (directions - changed["calibration.mean"]) @ changed["calibration.matrix"],
         atol=1e-6,
     )
-    with pytest.raises(sa.ParameterError, match=r"^calibration: .*a mean \(3,\) and a matrix \(3, 3\)"):
-        net.set_calibration(mean=np.zeros(4, np.float32), matrix=np.eye(4, dtype=np.float32))
+    with pytest.raises(sa.ParameterError, match=r"^calibration: .*a power \(\), a mean \(3,\) and a matrix \(3, 3\)"):
+        net.set_calibration(power=half, mean=np.zeros(4, np.float32), matrix=np.eye(4, dtype=np.float32))

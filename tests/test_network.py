@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn.base import clone
 
@@ -29,7 +30,7 @@ def test_learns_the_training_classes(synthetic_features: sa.Features, small_enco
     net = _fit(small_encoder, synthetic_features, epochs=15, validation=None)
     train = synthetic_features.select_classes(net.train_classes_)
     result = sa.evaluate_oneshot(net, train, ways=5, allow_trained_classes=True)
-    assert result.accuracy > 3 * result.chance
+    assert result.accuracy > 3 * result.baselines["chance"]
     assert net.history_["loss"][-1] < 0.9 * net.history_["loss"][0]
 
 
@@ -242,6 +243,19 @@ def test_exploding_training_is_told(synthetic_features: sa.Features, small_encod
     assert all(np.isfinite(weight).all() for weight in net.weights().values())
 
 
+def test_weights_that_are_too_large_to_embed_with_are_told(synthetic_features: sa.Features) -> None:
+    """Finite, but what they make of the validation clips is not."""
+    train, validation, _ = synthetic_features.split_classes(8, 4, 0, seed=0)
+    block = sa.ConvBlock(filters=2, kernel_size=3, batch_norm=False, dropout=0.0)
+    dense = sa.Dense(units=4, batch_norm=False, activation="linear", dropout=0.0)
+    encoder = sa.ConvEncoder(input_batch_norm=False, blocks=(block,), dense=(dense,))
+    net = sa.SiameseNetwork(
+        encoder, distance="euclidean", head=None, loss="contrastive", optimizer=sa.optimizers.Adam(lr=1e30)
+    )
+    with pytest.raises(sa.TrainingError, match=r"similarities are no longer finite .* lower learning rate"):
+        net.fit(train, validation=validation, epochs=1, steps_per_epoch=1, progress=False)
+
+
 def test_failing_callback_of_the_bar_comes_through(
     synthetic_features: sa.Features, small_encoder: sa.ConvEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,14 +331,16 @@ def test_calibration_whitens_the_embeddings(
     raw = net.embed(train)
     net.calibrate(train, shrinkage=0.5)
 
-    unit = raw.astype(np.float64) / np.linalg.norm(raw, axis=1, keepdims=True)
+    def unit_vectors(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        roots = np.sign(embeddings) * np.sqrt(np.abs(embeddings.astype(np.float64)))
+        return roots / np.linalg.norm(roots, axis=1, keepdims=True)
+
+    unit = unit_vectors(raw)
     within = unit - np.array([unit[train.labels == label].mean(axis=0) for label in train.labels])
     covariance = within.T @ within / len(unit)
     shrunk = 0.5 * covariance + 0.5 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     values, vectors = np.linalg.eigh(shrunk)
-    expected = (plain / np.linalg.norm(plain, axis=1, keepdims=True) - unit.mean(axis=0)) @ (
-        vectors / np.sqrt(values) @ vectors.T
-    )
+    expected = (unit_vectors(plain) - unit.mean(axis=0)) @ (vectors / np.sqrt(values) @ vectors.T)
     embeddings = net.embed(unseen)
     np.testing.assert_allclose(embeddings, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     cosine = embeddings @ embeddings.T / np.outer(*2 * [np.linalg.norm(embeddings, axis=1)])
@@ -337,6 +353,8 @@ def test_calibration_whitens_the_embeddings(
         net.calibrate(train[np.unique(train.labels, return_index=True)[1]])
     with pytest.raises(sa.ParameterError, match="shrinkage"):
         net.calibrate(train, shrinkage=0.0)
+    with pytest.raises(sa.ParameterError, match="power"):
+        net.calibrate(train, power=1.5)
 
 
 def test_any_number_of_frames_where_time_is_pooled(synthetic_features: sa.Features) -> None:

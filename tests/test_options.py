@@ -169,9 +169,19 @@ def test_settings_reach_into_options_in_their_order():
     )
 
 
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (2, [1, 2]), (4, [1, 2, 2, 2])])
+def test_the_count_of_several_keeps_the_first_and_repeats_the_last(count: int, sizes: list[int]):
+    net = with_settings(Net(layers=(Layer(size=1), Layer(size=2))), {"layers.count": str(count)})
+    assert [layer.size for layer in net.layers] == sizes
+    assert with_settings(Net(layers=()), {"layers.count": "0"}) == Net(layers=())
+
+
 @pytest.mark.parametrize(
     ("field", "text", "accepted"),
     [
+        ("layers.count", "-1", "0 or more"),
+        ("layers.count", "two", "0 or more"),
+        ("layers.all", "1", "or 'count'"),
         ("colour", "1", "the fields of net are 'layers', 'shape'"),
         ("weight", "heavy", "a number"),
         ("sizes", "1,2.5", "a whole number"),
@@ -194,3 +204,8 @@ def test_a_choice_of_words_is_kept_to():
     assert with_settings(Layer(), {"kind": "dilated"}).kind == "dilated"
     with pytest.raises(ParameterError, match="accepted: 'plain', 'dilated'"):
         with_settings(Layer(), {"kind": "round"})
+
+
+def test_nothing_cannot_be_repeated():
+    with pytest.raises(ParameterError, match=r"layers\.count: got 2; accepted: 0: there is none to repeat"):
+        with_settings(Net(layers=()), {"layers.count": "2"})

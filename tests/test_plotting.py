@@ -13,6 +13,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -34,18 +35,29 @@ def make_features(class_names: list[str], *, front_end: sa.LogMel | None = None,
     return sa.Features(array.astype(np.float32), clips=clips, front_end=front_end)
 
 
-def make_result(class_names: list[str], *, baseline: float | None = 0.45) -> sa.OneShotResult:
+def make_result(class_names: list[str], *, baseline: float | None = 0.45) -> sa.EvaluationResult:
     confusion = np.random.default_rng(0).dirichlet(np.ones(len(class_names)), size=len(class_names))
-    return sa.OneShotResult(
+    per_class = dict(zip(class_names, confusion.diagonal().tolist(), strict=True))
+    return sa.EvaluationResult(
         accuracy=float(confusion.diagonal().mean()),
-        per_class=dict(zip(class_names, confusion.diagonal().tolist(), strict=True)),
+        per_class=per_class,
         confusion=confusion,
         classes=tuple(class_names),
         ways=5,
-        chance=0.2,
-        baseline=baseline,
+        shots=1,
+        ways_curve={2: 0.75, 5: float(confusion.diagonal().mean())},
+        baselines={"chance": 0.2} if baseline is None else {"raw spectrogram": baseline, "chance": 0.2},
+        interval=sa.Interval(0.1, 0.3),
+        per_class_intervals={name: sa.Interval(share / 2, (1 + share) / 2) for name, share in per_class.items()},
         num_clips=40,
+        num_tasks=None,
+        seed=None,
+        source_disjoint=False,
+        left_out=(),
+        query_accuracy=np.full(40, 0.5),
+        query_classes=np.arange(40) % len(class_names),
         protocol="made up",
+        description="made up",
     )
 
 
@@ -157,8 +169,37 @@ def test_per_class_lines_are_mean_baseline_and_chance(ax: Axes) -> None:
     plotting.plot_per_class(result, ax=ax)
     at = [line.get_xdata()[0] for line in ax.lines]  # pyright: ignore[reportIndexIssue]
     assert at == pytest.approx([100 * result.accuracy, 45, 20])
-    assert legend_texts(ax) == [f"mean {result.accuracy:.1%}", "raw spectrograms 45.0%", "guessing 20.0%"]
+    assert legend_texts(ax) == [f"mean {result.accuracy:.1%}", "raw spectrogram 45.0%", "chance 20.0%"]
     assert len({line.get_linestyle() for line in ax.lines}) == 3
+
+
+def test_per_class_intervals_are_drawn_to_their_ends(ax: Axes) -> None:
+    result = make_result(CLASSES)
+    plotting.plot_per_class(result, ax=ax)
+    (drawn,) = [collection for collection in ax.collections if isinstance(collection, LineCollection)]
+    ends = np.array([segment[:, 0] for segment in drawn.get_segments()])
+    ranked = np.array(sorted(result.per_class.values()))
+    np.testing.assert_allclose(ends, np.stack([50 * ranked, 50 * (1 + ranked)], axis=1))
+
+
+def test_ways(ax: Axes) -> None:
+    result = make_result(CLASSES)
+    assert plotting.plot_ways(result, ax=ax) is ax
+    draw(ax)
+    curve, guessing, marked = ax.lines
+    np.testing.assert_array_equal(curve.get_xdata(), [2, 5])
+    np.testing.assert_allclose(curve.get_ydata(), [75, 100 * result.accuracy])
+    np.testing.assert_allclose(guessing.get_ydata(), [50, 20])
+    np.testing.assert_allclose([*marked.get_xdata(), *marked.get_ydata()], [5, 100 * result.accuracy])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("classes a task", "one-shot accuracy (%)")
+    assert legend_texts(ax) == ["made up", "guessing", f"5 ways: {result.accuracy:.1%}"]
+    other = Figure().subplots()
+    assert result.plot_ways(other) is other
+
+
+def test_shots_are_named(ax: Axes) -> None:
+    plotting.plot_per_class(dataclasses.replace(make_result(CLASSES), shots=5), ax=ax)
+    assert ax.get_xlabel() == "5-way 5-shot accuracy (%)"
 
 
 def test_per_class_without_baseline(ax: Axes) -> None:

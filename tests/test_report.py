@@ -56,13 +56,13 @@ def features() -> sa.Features:
 
 
 @pytest.fixture(scope="module")
-def result(net: sa.SiameseNetwork, features: sa.Features) -> sa.OneShotResult:
+def result(net: sa.SiameseNetwork, features: sa.Features) -> sa.EvaluationResult:
     return sa.evaluate_oneshot(net, features, ways=4, num_threads=1)
 
 
 @pytest.fixture(scope="module")
 def report(
-    net: sa.SiameseNetwork, features: sa.Features, result: sa.OneShotResult, tmp_path_factory: pytest.TempPathFactory
+    net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     return sa.write_report(tmp_path_factory.mktemp("report") / "new" / "report.html", net, features, result)
 
@@ -133,19 +133,17 @@ def test_references_stay_within_the_page(page: Page, report: Path) -> None:
     assert set(re.findall(r'([\w:-]{1,20})=["\']https?://', html)) <= {"xmlns", "xmlns:xlink"}
 
 
-def test_headline_tells_the_figures(page: Page, result: sa.OneShotResult) -> None:
-    assert result.baseline is not None
-    assert (
-        f"{result.accuracy:.1%} this network {result.baseline:.1%} nearest raw spectrogram 25.0% guessing" in page.text
-    )
+def test_headline_tells_the_figures(page: Page, result: sa.EvaluationResult) -> None:
+    raw = result.baselines["raw spectrogram"]
+    assert f"{result.accuracy:.1%} this network {raw:.1%} nearest raw spectrogram 25.0% guessing" in page.text
     assert f"the network names the query's class in {result.accuracy:.1%} of the tasks" in page.text
-    assert f"is right in {result.baseline:.1%}, guessing in 25.0%." in page.text
-    assert result.protocol in page.text
+    assert f"is right in {raw:.1%}, guessing in 25.0%." in page.text
+    assert result.description in page.text
     assert "A & <B>: 24 clips of 6 classes, 4 classes a task" in page.text
     assert "saw" not in page.text
 
 
-def test_table_lists_every_class_best_first(report: Path, result: sa.OneShotResult) -> None:
+def test_table_lists_every_class_best_first(report: Path, result: sa.EvaluationResult) -> None:
     html = report.read_text("utf-8")
     body = html[html.index("<tbody>") : html.index("</tbody>")]
     rows = [Page(row).text for row in re.findall(r"<tr>.*?</tr>", body, re.DOTALL)]
@@ -165,8 +163,8 @@ def test_class_names_are_text_wherever_they_stand(page: Page, report: Path) -> N
     assert [tag["data-key"] for tag in page.named("th") if tag.get("data-key") == NASTY] == [NASTY]
     # Both charts of classes name them, too.
     svgs = re.findall(r"<svg.*?</svg>", report.read_text("utf-8"), re.DOTALL)
-    assert [NASTY in Page(svg).text for svg in svgs] == [True, True, False]
-    assert ["bad�byte" in Page(svg).text for svg in svgs] == [True, True, False]
+    assert [NASTY in Page(svg).text for svg in svgs] == [True, True, False, False]
+    assert ["bad�byte" in Page(svg).text for svg in svgs] == [True, True, False, False]
 
 
 def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
@@ -188,12 +186,12 @@ def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
 
 
 def test_figures_have_words(page: Page) -> None:
-    assert len(page.named("svg")) == 3
+    assert len(page.named("svg")) == 4
     assert all(svg["role"] == "img" for svg in page.named("svg"))
-    assert len(page.named("title")) == 1 + 3
+    assert len(page.named("title")) == 1 + 4
     (image,) = page.named("img")
     assert image["alt"]
-    assert len(page.named("figure")) == len(page.named("figcaption")) == 4
+    assert len(page.named("figure")) == len(page.named("figcaption")) == 5
 
 
 def test_examples_are_a_png_and_a_list(page: Page, net: sa.SiameseNetwork, features: sa.Features) -> None:
@@ -216,7 +214,7 @@ def test_examples_are_a_png_and_a_list(page: Page, net: sa.SiameseNetwork, featu
 
 
 def test_same_input_gives_the_same_bytes(
-    report: Path, net: sa.SiameseNetwork, features: sa.Features, result: sa.OneShotResult, tmp_path: Path
+    report: Path, net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path: Path
 ) -> None:
     with plt.style.context(["dark_background", {"font.size": 20, "svg.fonttype": "path"}]):
         again = sa.write_report(str(tmp_path / "again.html"), net, features, result)
@@ -227,7 +225,9 @@ def test_same_input_gives_the_same_bytes(
     assert plt.get_fignums() == []
 
 
-def test_title_is_the_callers(net: sa.SiameseNetwork, features: sa.Features, result: sa.OneShotResult, tmp_path: Path):
+def test_title_is_the_callers(
+    net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path: Path
+):
     path = tmp_path / "report.html"
     path.write_text("older")
     sa.write_report(path, net, features, result, title="Dogs & <cats>", num_examples=0)
@@ -249,7 +249,7 @@ def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     assert "A query of" in page.text
     for words in ("Class split", "Front end", "raw spectrogram is", "Training", "None"):
         assert words not in page.text
-    assert len(page.named("svg")) == 2
+    assert len(page.named("svg")) == 3
 
 
 def test_classes_that_never_fail_are_mistaken_for_none(net: sa.SiameseNetwork, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_trained_classes_are_warned_about(net: sa.SiameseNetwork, tmp_path: Path
 
 
 def test_misuse_is_refused(
-    net: sa.SiameseNetwork, features: sa.Features, result: sa.OneShotResult, tmp_path: Path
+    net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path: Path
 ) -> None:
     path = tmp_path / "report.html"
     with pytest.raises(sa.ParameterError, match=r"result: got a result of 24 clips of 6 classes; .* 23 clips of 6"):
@@ -329,7 +329,7 @@ def test_report_in_a_browser(browser: Any, report: Path) -> None:
         found = browser.execute_script(SIZES)
         assert found["window"] == width
         assert found["page"][0] <= found["page"][1]
-        assert (len(found["images"]), len(found["charts"])) == (1, 3)
+        assert (len(found["images"]), len(found["charts"])) == (1, 4)
         for own_width, own_height, shown_width, shown_height in found["images"] + found["charts"]:
             assert shown_width > 300
             assert shown_width / shown_height == pytest.approx(own_width / own_height, rel=0.02)
@@ -337,7 +337,7 @@ def test_report_in_a_browser(browser: Any, report: Path) -> None:
 
 
 @pytest.mark.slow
-def test_table_sorts_in_a_browser(browser: Any, report: Path, result: sa.OneShotResult) -> None:
+def test_table_sorts_in_a_browser(browser: Any, report: Path, result: sa.EvaluationResult) -> None:
     def column(number: int) -> list[str]:
         rows = 'document.querySelectorAll("#per-class tbody tr")'
         return browser.execute_script(f"return [...{rows}].map((row) => row.cells[{number}].innerText)")

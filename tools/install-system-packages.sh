@@ -11,6 +11,8 @@ need() { # need PACKAGE CHECK...: add PACKAGE unless CHECK succeeds
   "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
 has_header() { echo "#include <$1>" | c++ -E -x c++ - ; }
+# Debian keeps the server off the PATH.
+has_postgres() { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }
 
 need g++ c++ --version
 need pkg-config pkg-config --version
@@ -24,6 +26,7 @@ if [ "${1:-build}" = test ]; then
   need libgtest-dev has_header gtest/gtest.h
   need chromium command -v chromium
   need chromium-driver command -v chromedriver
+  need postgresql has_postgres
 fi
 
 [ -n "$missing" ] || exit 0

@@ -110,10 +110,11 @@ void bind_siamese(py::module_& module) {
           py::arg("embeddings"), "Embeddings without calibration (n, dim) -> (n, classes).")
       .def(
           "set_calibration",
-          [](Siamese& self, const ArrayOf<float>& mean, const ArrayOf<float>& matrix) {
-            self.set_calibration({.mean = as_tensor(mean), .matrix = as_tensor(matrix)});
+          [](Siamese& self, const ArrayOf<float>& power, const ArrayOf<float>& mean, const ArrayOf<float>& matrix) {
+            self.set_calibration({.power = as_tensor(power), .mean = as_tensor(mean), .matrix = as_tensor(matrix)});
           },
-          py::kw_only(), py::arg("mean"), py::arg("matrix"), "From now on embed() gives (z / |z| - mean) @ matrix.")
+          py::kw_only(), py::arg("power"), py::arg("mean"), py::arg("matrix"),
+          "From now on embed() gives (p / |p| - mean) @ matrix with p = sign(z) |z|**power.")
       .def("clear_calibration", &Siamese::clear_calibration, "embed() gives what the encoder makes again.")
       .def_property_readonly("is_calibrated", &Siamese::is_calibrated)
       .def_property_readonly("has_head", &Siamese::has_head)

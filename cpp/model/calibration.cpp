@@ -5,25 +5,38 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/errors.h"
 #include "model/l2_normalize.h"
 
 namespace siamaudio {
 
-at::Tensor calibrate(const at::Tensor& embeddings, const Calibration& calibration) {
-  return (l2_normalize(embeddings) - calibration.mean).matmul(calibration.matrix);
+namespace {
+
+/// p / |p| of the header.
+at::Tensor directions_of(const at::Tensor& embeddings, const at::Tensor& power) {
+  return l2_normalize(embeddings.sign() * embeddings.abs().pow(power));
 }
 
-Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_t> labels, double shrinkage) {
+}  // namespace
+
+at::Tensor calibrate(const at::Tensor& embeddings, const Calibration& calibration) {
+  return (directions_of(embeddings, calibration.power) - calibration.mean).matmul(calibration.matrix);
+}
+
+Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_t> labels,
+                            const CalibrationOptions& options) {
   const at::NoGradGuard no_grad;
-  if (!(shrinkage > 0 && shrinkage <= 1))
-    throw ParameterError("shrinkage", std::to_string(shrinkage), "a share above 0, up to 1");
+  const double shrinkage = options.shrinkage;
+  for (const auto& [name, share] : {std::pair{"power", options.power}, {"shrinkage", shrinkage}})
+    if (!(share > 0 && share <= 1)) throw ParameterError(name, std::to_string(share), "a number above 0, up to 1");
   const auto num_clips = static_cast<int64_t>(labels.size());
   if (embeddings.dim() != 2 || embeddings.size(0) != num_clips || num_clips == 0)
     throw ParameterError("labels", std::to_string(num_clips) + " of them",
@@ -32,7 +45,8 @@ Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_
   if (!at::isfinite(embeddings).all().item<bool>())
     throw ParameterError("embeddings", "NaN or infinite values", "finite numbers");
 
-  const at::Tensor directions = l2_normalize(embeddings.to(at::kCPU, at::kDouble));
+  const at::Tensor power = at::scalar_tensor(options.power, at::kDouble);
+  const at::Tensor directions = directions_of(embeddings.to(at::kCPU, at::kDouble), power);
   const int64_t dim = directions.size(1);
   const at::Tensor index = at::tensor(at::IntArrayRef(labels.data(), labels.size()), at::kLong);
   const int64_t num_classes = std::ranges::max(labels) + 1;
@@ -49,7 +63,7 @@ Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_
   const at::Tensor shrunk = (1 - shrinkage) * covariance + shrinkage * variance * at::eye(dim, at::kDouble);
   const auto [eigenvalues, eigenvectors] = at::linalg_eigh(shrunk);
   const at::Tensor matrix = (eigenvectors * eigenvalues.rsqrt()).matmul(eigenvectors.t());
-  return {.mean = directions.mean(0).to(at::kFloat), .matrix = matrix.to(at::kFloat)};
+  return {.power = power.to(at::kFloat), .mean = directions.mean(0).to(at::kFloat), .matrix = matrix.to(at::kFloat)};
 }
 
 }  // namespace siamaudio

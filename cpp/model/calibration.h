@@ -8,8 +8,18 @@
 
 namespace siamaudio {
 
-/// z -> (z / |z| - mean) matrix
+/// How the layer is fitted.
+struct CalibrationOptions {
+  double power = 0.5;      ///< of the embeddings' values, in (0, 1]; 1 leaves them as they are
+  double shrinkage = 0.8;  ///< share of a covariance that is the same in all directions, in (0, 1]
+};
+
+/// z -> (p / |p| - mean) matrix with p = sign(z) |z|^power.
+///
+/// The power makes a few large values count for less (power normalisation: Perronnin, Sánchez, Mensink 2010, "Improving
+/// the Fisher kernel for large-scale image classification").
 struct Calibration {
+  at::Tensor power;   ///< () float32
   at::Tensor mean;    ///< (dim,) float32
   at::Tensor matrix;  ///< (dim, dim) float32
 };
@@ -17,10 +27,11 @@ struct Calibration {
 /// embeddings: (clips, dim) on any device -> (clips, dim).
 at::Tensor calibrate(const at::Tensor& embeddings, const Calibration& calibration);
 
-/// Centring and within-class whitening: the mean of the embeddings brought to length 1, and S'^(-1/2) with
-/// S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, where S is their covariance within classes. Computed in double.
-/// embeddings: (clips, dim), as the encoder makes them without dropout; labels: (clips,); shrinkage in (0, 1].
+/// Centring and within-class whitening: the mean of p / |p|, and S'^(-1/2) with
+/// S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, where S is its covariance within classes. Computed in double.
+/// embeddings: (clips, dim), as the encoder makes them without dropout; labels: (clips,).
 /// Throws ParameterError, also for embeddings that do not vary within any class.
-Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_t> labels, double shrinkage = 0.7);
+Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_t> labels,
+                            const CalibrationOptions& options = {});
 
 }  // namespace siamaudio

@@ -15,7 +15,7 @@ constexpr Choices<MapPooling, 6> kMapPoolings{{{"flatten", MapPooling::kFlatten}
                                                {"global_max", MapPooling::kGlobalMax},
                                                {"global_average_max", MapPooling::kGlobalAverageMax},
                                                {"frequency", MapPooling::kFrequency},
-                                               {"frequency_global", MapPooling::kFrequencyGlobal}}};
+                                               {"frequency_levels", MapPooling::kFrequencyLevels}}};
 
 std::string block_name(size_t index) { return "block" + std::to_string(index + 1); }
 std::string dense_name(size_t index) { return "dense" + std::to_string(index + 1); }
@@ -38,8 +38,8 @@ std::vector<MapShape> map_shapes(const std::vector<ConvBlockOptions>& blocks, co
   return shapes;
 }
 
-/// Checks everything that the layers are made from; returns the shape of the last block's map.
-MapShape check(const EncoderOptions& options, const InputShape& input) {
+/// Checks everything that the layers are made from; returns the shapes before and after each block.
+std::vector<MapShape> check(const EncoderOptions& options, const InputShape& input) {
   if (input.channels < 1 || input.height < 1 || input.width < 1)
     throw ParameterError("input_shape",
                          "(" + std::to_string(input.channels) + ", " + std::to_string(input.height) + ", " +
@@ -47,10 +47,21 @@ MapShape check(const EncoderOptions& options, const InputShape& input) {
                          "1 or more channels, bands and frames");
   for (size_t i = 0; i < options.blocks.size(); ++i) check(options.blocks[i], block_name(i));
   for (size_t i = 0; i < options.dense.size(); ++i) check(options.dense[i], dense_name(i));
-  return map_shapes(options.blocks, input).back();
+  if (options.pooling == MapPooling::kFrequencyLevels &&
+      (options.blocks.size() < 2 || !options.dense.empty() || options.l2_normalize))
+    throw ParameterError("pooling",
+                         "'frequency_levels' between " + std::to_string(options.blocks.size()) + " blocks and " +
+                             std::to_string(options.dense.size()) + " dense layers" +
+                             (options.l2_normalize ? " with l2_normalize" : ""),
+                         "2 or more blocks before it, no dense layer and no l2_normalize after it");
+  return map_shapes(options.blocks, input);
 }
 
-int64_t pooled_size(MapPooling pooling, const MapShape& map) {
+int64_t num_rows(const MapShape& map) { return map.channels * map.height; }
+
+/// Outside training. shapes: before and after each block.
+int64_t pooled_size(MapPooling pooling, const std::vector<MapShape>& shapes) {
+  const MapShape& map = shapes.back();
   switch (pooling) {
     case MapPooling::kFlatten:
       return map.channels * map.height * map.width;
@@ -60,18 +71,18 @@ int64_t pooled_size(MapPooling pooling, const MapShape& map) {
     case MapPooling::kGlobalAverageMax:
       return 2 * map.channels;
     case MapPooling::kFrequency:
-      return map.channels * map.height;
-    case MapPooling::kFrequencyGlobal:
-      return map.channels * map.height + map.channels;
+      return num_rows(map);
+    case MapPooling::kFrequencyLevels:
+      return num_rows(map) + map.channels + num_rows(shapes[shapes.size() - 2]);
   }
   return 0;  // not reached
 }
 
-/// map: (clips, channels, height, width) -> (clips, pooled_size).
-at::Tensor pool(const at::Tensor& map, MapPooling pooling) {
+/// map: (clips, channels, height, width), the last block's; earlier: the map before it -> (clips, pooled_size).
+at::Tensor pool(const at::Tensor& map, const at::Tensor& earlier, MapPooling pooling, bool is_training) {
   const auto average = [&] { return map.mean({2, 3}); };
   const auto maximum = [&] { return map.amax({2, 3}); };
-  const auto frequency = [&] { return (map.mean(3) + map.amax(3)).flatten(1); };
+  const auto frequency = [](const at::Tensor& x) { return (x.mean(3) + x.amax(3)).flatten(1); };
   constexpr double kPartLength = 4;
   switch (pooling) {
     case MapPooling::kFlatten:
@@ -83,9 +94,12 @@ at::Tensor pool(const at::Tensor& map, MapPooling pooling) {
     case MapPooling::kGlobalAverageMax:
       return at::cat({average(), maximum()}, 1);
     case MapPooling::kFrequency:
-      return frequency();
-    case MapPooling::kFrequencyGlobal:
-      return at::cat({l2_normalize(frequency()), l2_normalize(maximum())}, 1) * kPartLength;
+      return frequency(map);
+    case MapPooling::kFrequencyLevels: {
+      std::vector<at::Tensor> parts{l2_normalize(frequency(map)), l2_normalize(maximum())};
+      if (!is_training) parts.push_back(l2_normalize(frequency(earlier)));
+      return at::cat(parts, 1) * kPartLength;
+    }
   }
   return map;  // not reached
 }
@@ -102,15 +116,20 @@ int64_t embedding_size(const EncoderOptions& options, const InputShape& input) {
 Encoder::Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator)
     : options_(options),
       input_(input),
-      map_(check(options, input)),
-      embedding_size_(siamaudio::embedding_size(options, input)) {
+      pooled_size_(pooled_size(options.pooling, check(options, input))),
+      embedding_size_(siamaudio::embedding_size(options, input)),
+      trained_size_(embedding_size_) {
   if (options.input_batch_norm) input_norm_.emplace(input.channels);
   int64_t num_channels = input.channels;
   for (const auto& block : options.blocks) {
     blocks_.emplace_back(block, num_channels, generator);
     num_channels = block.filters;
   }
-  int64_t num_inputs = pooled_size(options.pooling, map_);
+  int64_t num_inputs = pooled_size_;
+  if (options.pooling == MapPooling::kFrequencyLevels) {
+    const std::vector<MapShape> shapes = map_shapes(options.blocks, input);
+    trained_size_ = num_rows(shapes.back()) + shapes.back().channels;
+  }
   for (const auto& layer : options.dense) {
     dense_.emplace_back(layer, num_inputs, generator);
     num_inputs = layer.units;
@@ -162,8 +181,12 @@ at::Tensor Encoder::forward(const at::Tensor& spectrograms, const Pass& pass) {
       x = x.contiguous(at::MemoryFormat::ChannelsLast);
     }
   }
-  for (; block != blocks_.end(); ++block) x = block->forward(x, pass, kernels);
-  x = pool(x, options_.pooling);
+  at::Tensor earlier = x;
+  for (; block != blocks_.end(); ++block) {
+    earlier = x;
+    x = block->forward(x, pass, kernels);
+  }
+  x = pool(x, earlier, options_.pooling, pass.is_training);
   for (auto& layer : dense_) x = layer.forward(x, pass);
   return options_.l2_normalize ? l2_normalize(x) : x;
 }
@@ -195,9 +218,8 @@ std::vector<LayerInfo> Encoder::layers(at::DeviceType device) const {
   }
   const std::vector<MapShape> shapes = map_shapes(options_.blocks, input_);
   for (size_t i = 0; i < blocks_.size(); ++i) add(blocks_[i].layers(block_name(i), shapes[i], kernels, i == 0));
-  all.push_back({.name = "pooling",
-                 .kind = choice_word(options_.pooling, kMapPoolings),
-                 .output_shape = {pooled_size(options_.pooling, map_)}});
+  all.push_back(
+      {.name = "pooling", .kind = choice_word(options_.pooling, kMapPoolings), .output_shape = {pooled_size_}});
   for (size_t i = 0; i < dense_.size(); ++i) add(dense_[i].layers(dense_name(i)));
   if (options_.l2_normalize)
     all.push_back({.name = "l2_normalize", .kind = "l2_normalize", .output_shape = {embedding_size_}});

@@ -17,16 +17,19 @@
 namespace siamaudio {
 
 /// How the last block's map (channels, height, width) becomes a vector. All but the first take maps of any width.
+///
+/// kFrequencyLevels gives another vector in training than afterwards: what the block before the last tells is added to
+/// embeddings, but no loss sees it. Shaped for the training classes it would say less about others.
 enum class MapPooling {
   kFlatten,           ///< every value: channels, then height, then width
   kGlobalAverage,     ///< mean over height and width: channels
   kGlobalMax,         ///< maximum over height and width: channels
   kGlobalAverageMax,  ///< both of these, one after the other: 2 channels
   kFrequency,         ///< mean over width + maximum over width: channels, then height
-  kFrequencyGlobal,   ///< kFrequency and kGlobalMax, each as a vector of length 4, one after the other
+  kFrequencyLevels,   ///< kFrequency, kGlobalMax, and after training kFrequency of the block before, each of length 4
 };
 
-/// "flatten", "global_average", "global_max", "global_average_max", "frequency" or "frequency_global". Throws
+/// "flatten", "global_average", "global_max", "global_average_max", "frequency" or "frequency_levels". Throws
 /// ParameterError.
 MapPooling parse_map_pooling(const std::string& name);
 
@@ -42,7 +45,7 @@ struct EncoderOptions {
 /// Of a spectrogram: channels (1 for (clips, height, width) arrays), bands, frames.
 using InputShape = MapShape;
 
-/// Throws ParameterError, naming the block for which the input became too small.
+/// Outside training. Throws ParameterError, naming the block for which the input became too small.
 int64_t embedding_size(const EncoderOptions& options, const InputShape& input);
 
 class Encoder {
@@ -50,13 +53,15 @@ class Encoder {
   /// Throws as embedding_size does.
   Encoder(const EncoderOptions& options, const InputShape& input, const at::Generator& generator);
 
-  /// spectrograms: (clips, channels, height, width), or (clips, height, width) of one channel -> (clips, dim). The
-  /// width is free unless the map is flattened. Throws ParameterError for other shapes.
+  /// spectrograms: (clips, channels, height, width), or (clips, height, width) of one channel -> (clips, dim), in
+  /// training (clips, trained_size). The width is free unless the map is flattened. Throws ParameterError for other
+  /// shapes.
   at::Tensor forward(const at::Tensor& spectrograms, const Pass& pass);
 
   int64_t embedding_size() const { return embedding_size_; }
-  NamedTensors parameters() const;  ///< what training changes
-  NamedTensors buffers() const;     ///< running statistics
+  int64_t trained_size() const { return trained_size_; }  ///< what the losses see, the embedding's first elements
+  NamedTensors parameters() const;                        ///< what training changes
+  NamedTensors buffers() const;                           ///< running statistics
 
   /// For an input of the constructor's shape, on a device of this type.
   std::vector<LayerInfo> layers(at::DeviceType device) const;
@@ -66,8 +71,9 @@ class Encoder {
 
   EncoderOptions options_;
   InputShape input_;
-  MapShape map_;  // of the last block
+  int64_t pooled_size_;
   int64_t embedding_size_;
+  int64_t trained_size_;
   std::optional<BatchNorm> input_norm_;
   std::vector<ConvBlock> blocks_;
   std::vector<Dense> dense_;

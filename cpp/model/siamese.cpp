@@ -29,7 +29,10 @@ Siamese::Siamese(const SiameseOptions& options, const InputShape& input, uint64_
       initial_weights_(make_generator(at::kCPU, seed)),
       encoder_(options.encoder, input, initial_weights_) {
   if (options.head == Head::kDense) {
-    head_.emplace(is_scalar(options.distance) ? 1 : embedding_size(), 1, initial_weights_);
+    if (!is_scalar(options.distance) && trained_size() != embedding_size())
+      throw ParameterError("head", "'dense' on a distance of each element",
+                           "none, or one of a distance of one number, with pooling 'frequency_levels'");
+    head_.emplace(is_scalar(options.distance) ? 1 : trained_size(), 1, initial_weights_);
   } else if (!is_scalar(options.distance)) {
     throw ParameterError("distance", "one for each element, without a head",
                          "'euclidean' or 'cosine', or a dense head that weighs the elements");
@@ -53,13 +56,13 @@ at::Tensor Siamese::pair_distances(const at::Tensor& a, const at::Tensor& b) con
 
 void Siamese::add_classifier(int64_t num_classes, ClassifierKind kind) {
   if (num_classes < 1) throw ParameterError("num_classes", std::to_string(num_classes), "1 or more");
-  classifier_.emplace(embedding_size(), num_classes, kind, initial_weights_);
+  classifier_.emplace(trained_size(), num_classes, kind, initial_weights_);
   for (const auto& [name, tensor] : classifier_->parameters()) tensor.set_data(tensor.to(device_));
 }
 
 at::Tensor Siamese::classifier_logits(const at::Tensor& embeddings) const {
   if (!classifier_) throw ParameterError("classifier", "none", "a network with a classification layer");
-  return classifier_->forward(embeddings);
+  return classifier_->forward(embeddings.narrow(-1, 0, trained_size()));
 }
 
 at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
@@ -96,13 +99,17 @@ at::Tensor Siamese::similarity(const at::Tensor& a, const at::Tensor& b, const P
 
 void Siamese::set_calibration(const Calibration& calibration) {
   const int64_t dim = embedding_size();
-  if (calibration.mean.sizes() != at::IntArrayRef({dim}) || calibration.matrix.sizes() != at::IntArrayRef({dim, dim}))
+  if (calibration.power.dim() != 0 || calibration.mean.sizes() != at::IntArrayRef({dim}) ||
+      calibration.matrix.sizes() != at::IntArrayRef({dim, dim}))
     throw ParameterError("calibration", "one for embeddings of another size",
-                         "a mean (" + std::to_string(dim) + ",) and a matrix (" + std::to_string(dim) + ", " +
-                             std::to_string(dim) + ")");
-  // Copies: the caller's memory may go.
-  calibration_ = {.mean = calibration.mean.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/true),
-                  .matrix = calibration.matrix.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/true)};
+                         "a power (), a mean (" + std::to_string(dim) + ",) and a matrix (" + std::to_string(dim) +
+                             ", " + std::to_string(dim) + ")");
+  // The caller's memory may go.
+  const auto copied = [&](const at::Tensor& x) {
+    return x.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  };
+  calibration_ = {
+      .power = copied(calibration.power), .mean = copied(calibration.mean), .matrix = copied(calibration.matrix)};
 }
 
 NamedTensors Siamese::parameters() const {
@@ -116,7 +123,9 @@ NamedTensors Siamese::parameters() const {
 NamedTensors Siamese::weights() const {
   NamedTensors all = parameters();
   append(all, "encoder", encoder_.buffers());
-  if (calibration_) append(all, "calibration", {{"mean", calibration_->mean}, {"matrix", calibration_->matrix}});
+  if (calibration_)
+    append(all, "calibration",
+           {{"power", calibration_->power}, {"mean", calibration_->mean}, {"matrix", calibration_->matrix}});
   return all;
 }
 

@@ -57,7 +57,7 @@ class Siamese {
   void add_classifier(int64_t num_classes, ClassifierKind kind);
   const std::optional<Classifier>& classifier() const { return classifier_; }
 
-  /// embeddings: (..., dim) -> (..., classes). Needs a classifier.
+  /// embeddings: (..., dim) or (..., trained_size) -> (..., classes). Needs a classifier.
   at::Tensor classifier_logits(const at::Tensor& embeddings) const;
 
   // ---- Inference
@@ -90,6 +90,7 @@ class Siamese {
   const SiameseOptions& options() const { return options_; }
   const InputShape& input_shape() const { return input_; }
   int64_t embedding_size() const { return encoder_.embedding_size(); }
+  int64_t trained_size() const { return encoder_.trained_size(); }  ///< of embeddings in training
   at::Device device() const { return device_; }
   void to(at::Device device);
 

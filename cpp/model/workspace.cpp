@@ -45,6 +45,11 @@ class Workspace::Blocks {
     }
   }
 
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return free_bytes_ + taken_bytes_;
+  }
+
  private:
   Block take_free(size_t num_bytes) {
     const std::lock_guard lock(mutex_);
@@ -60,7 +65,7 @@ class Workspace::Blocks {
     return block;
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::list<Block> free_;
   size_t free_bytes_ = 0;
   size_t taken_bytes_ = 0;
@@ -68,6 +73,8 @@ class Workspace::Blocks {
 };
 
 Workspace::Workspace() : blocks_(std::make_shared<Blocks>()) {}
+
+size_t Workspace::size() const { return blocks_->size(); }
 
 at::Tensor Workspace::take(at::IntArrayRef sizes, at::ScalarType type, at::MemoryFormat format) const {
   size_t num_bytes = c10::elementSize(type);

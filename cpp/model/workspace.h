@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <memory>
 
 namespace siamaudio {
@@ -18,6 +19,9 @@ class Workspace {
   /// A tensor on the CPU, its values undefined; its memory comes back when the last tensor on it goes.
   at::Tensor take(at::IntArrayRef sizes, at::ScalarType type = at::kFloat,
                   at::MemoryFormat format = at::MemoryFormat::Contiguous) const;
+
+  /// Bytes that it holds, free and taken together.
+  size_t size() const;
 
  private:
   class Blocks;

@@ -142,7 +142,7 @@ Objective::Objective(std::vector<LossOptions> losses, double negative_ratio, con
     : losses_(std::move(losses)), negative_ratio_(negative_ratio) {
   const auto is_memory = [](const auto& each) { return is_any_of<ClassMemoryOptions>(each); };
   if (std::ranges::any_of(losses_, is_memory))
-    memory_.emplace(num_classes, network.embedding_size(), at::TensorOptions(at::kFloat).device(network.device()));
+    memory_.emplace(num_classes, network.trained_size(), at::TensorOptions(at::kFloat).device(network.device()));
 }
 
 Objective::Value Objective::operator()(const Siamese& network, const at::Tensor& embeddings, const at::Tensor& labels,

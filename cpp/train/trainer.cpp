@@ -251,8 +251,9 @@ class Trainer {
     for (const auto& [name, tensor] : network_.weights())
       if (!at::isfinite(tensor).all().item<bool>()) throw diverged("weights are", progress_.epoch);
     if (objective_.has_memory())
-      objective_.update_memory(network_.embed(train_.spectrograms, listener_.poll).to(device_), labels_,
-                               progress_.epoch, options_.epochs);
+      objective_.update_memory(
+          network_.embed(train_.spectrograms, listener_.poll).narrow(1, 0, network_.trained_size()).to(device_),
+          labels_, progress_.epoch, options_.epochs);
 
     const bool is_last = progress_.epoch + 1 == options_.epochs;
     const bool validates = validation_ && (is_last || (progress_.epoch + 1) % options_.validation_freq == 0);
@@ -288,11 +289,12 @@ class Trainer {
 
   double validation_accuracy() {
     const at::Tensor embeddings = network_.embed(validation_->spectrograms, listener_.poll);
-    const at::Tensor similarity =
-        network_.similarity(embeddings, embeddings, listener_.poll).to(at::kDouble).contiguous();
-    const std::span<const double> values(similarity.const_data_ptr<double>(), static_cast<size_t>(similarity.numel()));
+    const at::Tensor similarity = network_.similarity(embeddings, embeddings, listener_.poll).contiguous();
+    // Finite weights can be so large that embeddings are not.
+    if (!at::isfinite(similarity).all().item<bool>()) throw diverged("similarities are", progress_.epoch);
+    const std::span<const float> values(similarity.const_data_ptr<float>(), static_cast<size_t>(similarity.numel()));
     const int64_t ways = std::min(options_.validation_ways, validation_->num_classes);
-    return exact_oneshot(values, validation_->labels, validation_->num_classes, ways, 0, listener_.poll).accuracy;
+    return exact_oneshot_accuracy(values, validation_->labels, validation_->num_classes, ways, 0, listener_.poll);
   }
 
   double lr(int64_t step) const {

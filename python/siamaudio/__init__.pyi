@@ -5,6 +5,7 @@ from . import losses as losses
 from . import optimizers as optimizers
 from . import samplers as samplers
 from . import schedules as schedules
+from . import tuning as tuning
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info
 from .audio import load as load
@@ -26,8 +27,18 @@ from .errors import ParameterError as ParameterError
 from .errors import SiamaudioError as SiamaudioError
 from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
-from .evaluation import OneShotResult as OneShotResult
+from .errors import TuningError as TuningError
+from .evaluation import Comparison as Comparison
+from .evaluation import EvaluationResult as EvaluationResult
+from .evaluation import Interval as Interval
+from .evaluation import LeakReport as LeakReport
+from .evaluation import PairResult as PairResult
+from .evaluation import SplitsResult as SplitsResult
+from .evaluation import compare as compare
 from .evaluation import evaluate_oneshot as evaluate_oneshot
+from .evaluation import evaluate_pairs as evaluate_pairs
+from .evaluation import evaluate_splits as evaluate_splits
+from .evaluation import leak_report as leak_report
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History
@@ -38,5 +49,6 @@ from .patches import patches as patches
 from .report import write_report as write_report
 from .spectrogram import Spectrogram as Spectrogram
 from .stft import STFT as STFT
+from .tuning import tune as tune
 
 __version__: str

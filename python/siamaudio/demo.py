@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from siamaudio.datasets import synthetic
-from siamaudio.evaluation import OneShotResult, evaluate_oneshot
+from siamaudio.evaluation import EvaluationResult, evaluate_oneshot
 from siamaudio.log_mel import LogMel
 from siamaudio.network import SiameseNetwork
 from siamaudio.report import write_report
@@ -27,7 +27,7 @@ class DemoResult:
 
     Attributes
     ----------
-    result : OneShotResult
+    result : EvaluationResult
         Exact 5-way one-shot accuracy on classes that the network has not heard.
     report : Path
         The HTML report.
@@ -35,7 +35,7 @@ class DemoResult:
         The trained network.
     """
 
-    result: OneShotResult
+    result: EvaluationResult
     report: Path
     network: Path
 

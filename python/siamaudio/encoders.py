@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from siamaudio.errors import ParameterError
+from siamaudio.options import Registry
 
 if TYPE_CHECKING:
     from siamaudio._engine import core
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ConvBlock", "ConvEncoder", "Dense", "native_encoder"]
 
 Activation = Literal["linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh"]
-MapPooling = Literal["flatten", "global_average", "global_max", "global_average_max", "frequency", "frequency_global"]
+MapPooling = Literal["flatten", "global_average", "global_max", "global_average_max", "frequency", "frequency_levels"]
 
 
 def _pair(name: str, value: Any) -> tuple[int, int]:
@@ -125,7 +126,9 @@ class ConvEncoder:
         - "global_average", "global_max": mean or maximum of each channel.
         - "global_average_max": both of these, one after the other.
         - "frequency": mean over time + maximum over time of each channel and band.
-        - "frequency_global": "frequency" and "global_max", each brought to length 4, one after the other.
+        - "frequency_levels": "frequency" and "global_max" and, in embeddings but not in training, "frequency" of the
+          block before the last; each brought to length 4, one after the other. No loss sees that last part: shaped for
+          the training classes it would say less about others. Without dense layers and `l2_normalize` only.
     dense : tuple of Dense
         The last one's output is the embedding; if there is none, the pooled map is.
     l2_normalize : bool
@@ -173,10 +176,8 @@ class ConvEncoder:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
-        """Make the encoder that `to_dict` described."""
-        blocks = tuple(ConvBlock(**block) for block in options["blocks"])
-        dense = tuple(Dense(**layer) for layer in options["dense"])
-        return cls(**{**options, "blocks": blocks, "dense": dense})
+        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown."""
+        return Registry("encoder", (cls,)).from_dict(options)
 
 
 def native_encoder(encoder: ConvEncoder) -> core.EncoderOptions:

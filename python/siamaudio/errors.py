@@ -14,6 +14,7 @@ __all__ = [
     "SiamaudioError",
     "StoreError",
     "TrainingError",
+    "TuningError",
 ]
 
 
@@ -79,3 +80,7 @@ class CheckpointError(SiamaudioError, OSError):
 
 class TrainingError(SiamaudioError, RuntimeError):
     """Training cannot go on, for instance because the loss is no longer finite."""
+
+
+class TuningError(SiamaudioError, RuntimeError):
+    """A search for hyperparameters cannot go on: its storage is out of reach, damaged, or holds another study."""

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["locked", "move_into_place", "partial_beside", "replace_file", "write_synced"]
+__all__ = ["FileLock", "locked", "move_into_place", "partial_beside", "replace_file", "write_synced"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -83,6 +83,39 @@ def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterato
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+class FileLock:
+    """A lock that is free or not: nobody waits for it. A process that ends, however it ends, lets go of it.
+
+    Parameters
+    ----------
+    path : Path
+        The lock itself; its folder is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock; False where another has it."""
+        try:
+            self._descriptor = _acquire(self._path, _give_up)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let go of the lock, and remove its file."""
+        if self._descriptor is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _give_up() -> None:
+    raise BlockingIOError
 
 
 def _acquire(lock: Path, on_wait: Callable[[], None]) -> int:

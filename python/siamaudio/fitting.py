@@ -31,6 +31,8 @@ __all__ = [
     "Precision",
     "check_checkpointing",
     "check_trainable",
+    "fingerprint",
+    "first_difference",
     "run",
     "sampler_for",
 ]
@@ -176,8 +178,8 @@ def run(
         facts = {
             "network": dict(description),
             "fit": options.to_dict(),
-            "training data": _fingerprint(train_array, features.labels),
-            "validation data": _fingerprint(validation_array, empty.labels),
+            "training data": fingerprint(train_array, features.labels),
+            "validation data": fingerprint(validation_array, empty.labels),
         }
         keeper = _Keeper(TrainingCheckpoints(Path(checkpoint)), facts, records)
         state = keeper.state_to_resume(resume)
@@ -269,7 +271,7 @@ class _Keeper:
             return None
         for fact, value in self._facts.items():
             if state.manifest[fact] != value:
-                where, kept, given = _first_difference(fact, state.manifest[fact], value)
+                where, kept, given = first_difference(fact, state.manifest[fact], value)
                 raise CheckpointError(
                     f"{state.path} is of another training: {where} was {kept!r}, and is now {given!r}; give it the "
                     "same, or another folder"
@@ -278,18 +280,18 @@ class _Keeper:
         return state
 
 
-def _first_difference(where: str, kept: Any, given: Any) -> tuple[str, Any, Any]:
+def first_difference(where: str, kept: Any, given: Any) -> tuple[str, Any, Any]:
     """Return the way to the first value in which two descriptions differ, and the two values."""
     if isinstance(kept, dict) and isinstance(given, dict):
         name = next(name for name in {**kept, **given} if kept.get(name) != given.get(name))
-        return _first_difference(f"{where}.{name}", kept.get(name), given.get(name))
+        return first_difference(f"{where}.{name}", kept.get(name), given.get(name))
     if isinstance(kept, list) and isinstance(given, list) and len(kept) == len(given):
         index = next(index for index in range(len(kept)) if kept[index] != given[index])
-        return _first_difference(f"{where}.{index}", kept[index], given[index])
+        return first_difference(f"{where}.{index}", kept[index], given[index])
     return where, kept, given
 
 
-def _fingerprint(array: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> str:
+def fingerprint(array: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> str:
     """Tell one set of labelled spectrograms from another, by a CRC-32 over its bytes."""
     checksum = zlib.crc32(np.ascontiguousarray(labels).data, zlib.crc32(np.ascontiguousarray(array).data))
     return f"{array.shape} {checksum:08x}"

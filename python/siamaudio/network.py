@@ -12,9 +12,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio import augment as augmentations
 from siamaudio import checkpoint as checkpoint_file
-from siamaudio import encoders, fitting, options, samplers
+from siamaudio import encoders, fitting, network_options, options, samplers
 from siamaudio import losses as loss_options
 from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
@@ -108,18 +107,19 @@ class SiameseNetwork:
         self.augment = augment
 
     @classmethod
-    def preset(cls, name: str) -> Self:
-        """Make a network by name, untrained: a published one, or "modern", this project's own recipe.
+    def preset(cls, name: str | os.PathLike[str]) -> Self:
+        """Make a network by name, untrained: a published one, "modern", this project's own recipe, or a file's.
 
         Parameters
         ----------
-        name : str
-            One of `siamaudio.presets.preset_names`; `siamaudio.presets` says what each is.
+        name : str or path-like
+            One of `siamaudio.presets.preset_names`; `siamaudio.presets` says what each is. Or a preset file
+            ``*.json``, such as `siamaudio.tuning.TuningResult.save` writes.
 
         Raises
         ------
         ParameterError
-            There is no such preset.
+            There is no such preset, or the file holds none.
         """
         return cls(**preset_options(name))
 
@@ -127,8 +127,7 @@ class SiameseNetwork:
 
     def losses(self) -> tuple[Loss, ...]:
         """Return the losses that add up to what is minimised."""
-        given = (self.loss,) if isinstance(self.loss, str) or not isinstance(self.loss, Sequence) else self.loss
-        return tuple(loss_options.registry.parse(loss) for loss in given)
+        return network_options.listed_losses(self.loss)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments by name.
@@ -180,7 +179,8 @@ class SiameseNetwork:
         ----------
         settings : mapping from str to str
             "loss": "contrastive", "optimizer.lr": "1e-3", "encoder.dense.0.units": "128": an argument of the
-            constructor, or the way to a field. Several losses or augmentations are named with commas between them.
+            constructor, or the way to a field; "encoder.blocks.count": "2" cuts, or repeats the last. Several losses or
+            augmentations are named with commas between them.
 
         Raises
         ------
@@ -209,13 +209,13 @@ class SiameseNetwork:
         if name == "loss":
             losses = self.losses()
             return losses[0] if len(losses) == 1 else losses
-        registry = _REGISTRIES.get(name)
+        registry = network_options.REGISTRIES.get(name)
         value = getattr(self, name)
         return registry.parse(value) if registry is not None and isinstance(value, str) else value
 
     @staticmethod
     def _parsed(name: str, text: str) -> Any:
-        registry = _REGISTRIES.get(name)
+        registry = network_options.REGISTRIES.get(name)
         if registry is not None:
             parts = tuple(registry.parse(part.strip()) for part in text.split(",") if part.strip())
             return parts if name == "augment" or len(parts) != 1 else parts[0]
@@ -432,17 +432,21 @@ class SiameseNetwork:
             self.best_epoch_ = _best_epoch(records) if finished is None else finished
         return self
 
-    def calibrate(self, features: Features, *, shrinkage: float = 0.7, num_threads: int | None = None) -> Self:
+    def calibrate(
+        self, features: Features, *, power: float = 0.5, shrinkage: float = 0.8, num_threads: int | None = None
+    ) -> Self:
         """Centre and whiten the embeddings, so that their cosine tells classes apart better.
 
-        From then on `embed` gives (z / |z| - mean) S'^(-1/2) of the encoder's z, with the mean and the within-class
-        covariance S of these clips, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, and `similarity` is the cosine,
-        whatever the head. Nothing else is learned.
+        From then on `embed` gives (p / |p| - mean) S'^(-1/2) with p = sign(z) |z|^power of the encoder's z, the mean
+        and the within-class covariance S of these clips' p / |p|, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I,
+        and `similarity` is the cosine, whatever the head. Nothing else is learned.
 
         Parameters
         ----------
         features : Features
             Clips of the training classes: of unseen ones it would no longer be one-shot recognition.
+        power : float in (0, 1]
+            Of the embeddings' values: below 1, a few large ones count for less; 1: as they are.
         shrinkage : float in (0, 1]
             Share of a covariance that is the same in all directions.
         num_threads : int > 0 or None
@@ -451,7 +455,7 @@ class SiameseNetwork:
         Raises
         ------
         ParameterError
-            The shrinkage is out of its range, or the features are not those of the network.
+            Power or shrinkage is out of its range, or the features are not those of the network.
         DatasetError
             No class has two clips.
         TrainingError
@@ -462,8 +466,8 @@ class SiameseNetwork:
         embeddings = self.embed(features, num_threads=num_threads)
         if len(features) == 0 or np.bincount(features.labels).max() < 2:
             raise DatasetError("calibration needs classes with two or more clips")
-        mean, matrix = core.fit_calibration(embeddings, features.labels, shrinkage=shrinkage)
-        native.set_calibration(mean=mean, matrix=matrix)
+        fitted = core.fit_calibration(embeddings, features.labels, power=power, shrinkage=shrinkage)
+        native.set_calibration(**dict(zip(("power", "mean", "matrix"), fitted, strict=True)))
         return self
 
     # ---- Use
@@ -674,7 +678,7 @@ class SiameseNetwork:
         if manifest.get("kind") == "training":
             raise CheckpointError(f"{os.fspath(path)} is the checkpoint of a training: fit(..., resume=True) reads it")
         try:
-            net = cls(**_options_from_dict(manifest["network"]))
+            net = cls(**network_options.from_dict(manifest["network"]))
             net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
             net.set_weights(weights)
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
@@ -709,15 +713,7 @@ class SiameseNetwork:
         return native
 
     def _options_to_dict(self) -> dict[str, Any]:
-        return {
-            "encoder": self.encoder.to_dict(),
-            "distance": self.distance,
-            "head": self.head,
-            "loss": [loss_options.registry.to_dict(loss) for loss in self.losses()],
-            "sampler": samplers.registry.to_dict(samplers.registry.parse(self.sampler)),
-            "optimizer": optimizer_options.registry.to_dict(optimizer_options.registry.parse(self.optimizer)),
-            "augment": [augmentations.registry.to_dict(augmentations.registry.parse(each)) for each in self.augment],
-        }
+        return network_options.to_dict(self.get_params(deep=False))
 
     def _is_built(self) -> bool:
         return hasattr(self, "_native")
@@ -749,30 +745,9 @@ class SiameseNetwork:
             )
 
 
-_REGISTRIES = {
-    "loss": loss_options.registry,
-    "sampler": samplers.registry,
-    "optimizer": optimizer_options.registry,
-    "augment": augmentations.registry,
-}
-
-
-def _options_from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
-    losses = tuple(loss_options.registry.from_dict(loss) for loss in described["loss"])
-    return {
-        "encoder": ConvEncoder.from_dict(described["encoder"]),
-        "distance": described["distance"],
-        "head": described["head"],
-        "loss": losses[0] if len(losses) == 1 else losses,
-        "sampler": samplers.registry.from_dict(described["sampler"]),
-        "optimizer": optimizer_options.registry.from_dict(described["optimizer"]),
-        "augment": tuple(augmentations.registry.from_dict(each) for each in described["augment"]),
-    }
-
-
 def _set_calibration(native: core.Siamese, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
     if "calibration.mean" in weights:
-        native.set_calibration(mean=weights["calibration.mean"], matrix=weights["calibration.matrix"])
+        native.set_calibration(**{name: weights[f"calibration.{name}"] for name in ("power", "mean", "matrix")})
     else:
         native.clear_calibration()
 

@@ -139,7 +139,8 @@ def with_settings(option: Option, settings: Mapping[str, str], *, within: str = 
         Field name to value: a number, "true" or "false", "none" where the field may be None, a string, numbers or
         strings with commas between them for a tuple, or the name of an option. "schedule.warmup" sets a field of the
         option that is in the field "schedule", "blocks.0.filters" one of the first of several, and "blocks.all.filters"
-        that of each; options with a name are found by it, too. Settings are made in their order.
+        that of each; options with a name are found by it, too. "blocks.count" keeps the first so many, and repeats the
+        last where there are fewer. Settings are made in their order.
     within : str
         What errors put before the names of fields.
 
@@ -182,14 +183,25 @@ def _with_setting(option: Any, path: list[str], text: str, whole_path: str) -> A
 
 
 def _with_setting_of_items(items: tuple[Any, ...], path: list[str], text: str, whole_path: str) -> Any:
+    if path == ["count"]:
+        return _counted(items, text, whole_path)
     known = {str(index): index for index in range(len(items))}
     known |= {_name_of(type(item)): index for index, item in enumerate(items) if _name_of(type(item))}
     if len(path) < 2 or (path[0] != "all" and path[0] not in known):
-        raise ParameterError(whole_path, text, f"a field of one of several: {_listed(known)} or 'all', and the field")
+        raise ParameterError(
+            whole_path, text, f"a field of one of several: {_listed(known)} or 'all', and the field; or 'count'"
+        )
     chosen = range(len(items)) if path[0] == "all" else (known[path[0]],)
     return tuple(
         _with_setting(item, path[1:], text, whole_path) if index in chosen else item for index, item in enumerate(items)
     )
+
+
+def _counted(items: tuple[Any, ...], text: str, whole_path: str) -> tuple[Any, ...]:
+    count = _read(int, text)
+    if count is _UNREADABLE or count < 0 or (count > 0 and not items):
+        raise ParameterError(whole_path, text, "0: there is none to repeat" if not items else "how many, 0 or more")
+    return items[:count] + items[-1:] * (count - len(items))
 
 
 def _fields_listed(cls: type, hints: Mapping[str, Any]) -> str:

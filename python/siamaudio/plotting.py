@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import OneShotResult
+    from siamaudio.evaluation import Comparison, EvaluationResult, LeakReport, OperatingPoint, PairResult, SplitsResult
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -38,12 +38,22 @@ __all__ = [
     "examples_size",
     "history_size",
     "per_class_size",
+    "plot_calibration",
+    "plot_comparison",
     "plot_confusion",
+    "plot_det",
     "plot_examples",
     "plot_history",
+    "plot_leaks",
     "plot_pairs",
     "plot_per_class",
+    "plot_roc",
     "plot_spectrogram",
+    "plot_split_classes",
+    "plot_splits",
+    "plot_ways",
+    "square_size",
+    "ways_size",
 ]
 
 # Okabe and Ito, "Color Universal Design", 2008.
@@ -53,6 +63,7 @@ _GREEN = "#009E73"
 _SKY = "#56B4E9"
 _BLACK = "#000000"
 
+_BASELINE_STYLES = {"raw spectrogram": (_VERMILLION, "--"), "chance": (_GREEN, ":")}
 _MOST_CLASSES_WITH_NUMBERS = 12
 _MOST_CLASSES_WITH_NAMES = 60
 _LONGEST_NAME = 28
@@ -147,12 +158,12 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_per_class(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
-    """Draw the accuracy of each class as a bar, the best on top, beside mean, raw spectrograms and guessing.
+def plot_per_class(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of each class as a bar, the best on top, its interval, and the mean beside the baselines.
 
     Parameters
     ----------
-    result : OneShotResult
+    result : EvaluationResult
         What to draw.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
@@ -171,25 +182,67 @@ def plot_per_class(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(positions, [_shown(name) for name, _ in ranked], parse_math=False)
     ax.set_ylim(-0.6, len(ranked) - 0.4)
     ax.set_ylabel("class")
-    ax.set_xlabel(f"{result.ways}-way one-shot accuracy (%)")
+    intervals = [result.per_class_intervals[name] for name, _ in ranked]
+    ends = 100 * np.array([[interval.low, interval.high] for interval in intervals])
+    # Through the middle of the bars' upper half: the numbers stand beside the bars' ends.
+    ax.hlines(np.arange(len(ranked)) + 0.25, ends[:, 0], ends[:, 1], color=_BLACK, linewidth=1.2, zorder=2.5)
+    ax.set_xlabel(f"{result.ways}-way {_shots(result)} accuracy (%)")
     # The room on the right is for the number beside a full bar.
     ax.set_xlim(0, 112)
     ax.set_xticks(range(0, 101, 20))
 
     lines = [_vertical_line(ax, result.accuracy, "mean", _BLACK, "-")]
-    if result.baseline is not None:
-        lines.append(_vertical_line(ax, result.baseline, "raw spectrograms", _VERMILLION, "--"))
-    lines.append(_vertical_line(ax, result.chance, "guessing", _GREEN, ":"))
+    lines += [
+        _vertical_line(ax, accuracy, name, *_BASELINE_STYLES.get(name, (_VERMILLION, "-.")))
+        for name, accuracy in result.baselines.items()
+    ]
     _legend_above(ax, lines)
     return ax
 
 
-def plot_confusion(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
+def plot_ways(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy against the number of classes a task, beside guessing.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes(ways_size()) if ax is None else ax
+    ways = np.array(sorted(result.ways_curve))
+    percent = [100 * result.ways_curve[number] for number in ways.tolist()]
+    marker = "o" if len(ways) <= _MOST_CLASSES_WITH_NUMBERS else None
+    lines = ax.plot(ways, percent, color=_BLUE, marker=marker, label=result.protocol)
+    lines += ax.plot(ways, 100 / ways, color=_GREEN, linestyle=":", marker=marker, label="guessing")
+    lines += ax.plot(
+        result.ways,
+        100 * result.accuracy,
+        color=_BLACK,
+        linestyle="none",
+        marker="*",
+        markersize=12,
+        label=f"{result.ways} ways: {result.accuracy:.1%}",
+    )
+    ax.set_xlabel("classes a task")
+    ax.set_ylabel(f"{_shots(result)} accuracy (%)")
+    ax.set_ylim(0, 105)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_confusion(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     """Draw the confusion matrix as a heat map, with numbers in the cells of up to 12 classes.
 
     Parameters
     ----------
-    result : OneShotResult
+    result : EvaluationResult
         What to draw.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
@@ -215,6 +268,244 @@ def plot_confusion(result: OneShotResult, *, ax: Axes | None = None) -> Axes:
         for (row, column), value in np.ndenumerate(percent):
             colour = "black" if value > 50 else "white"
             ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize="small")
+    return ax
+
+
+def plot_roc(result: PairResult, *, ax: Axes | None = None) -> Axes:
+    """Draw true accepts against false accepts, with the operating points and the equal error rate.
+
+    Parameters
+    ----------
+    result : PairResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes(square_size()) if ax is None else ax
+    false_accept, true_accept = 100 * result.false_accept, 100 * result.true_accept
+    lines = ax.plot(false_accept, true_accept, color=_BLUE, label=f"AUC {result.auc:.3f}")
+    lines += ax.plot([0, 100], [0, 100], color=_GREEN, linestyle=":", label="guessing")
+    rate = 100 * result.equal_error_rate
+    label = f"equal error rate {rate:.1f}%"
+    lines += ax.plot(rate, 100 - rate, color=_VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
+    _draw_points(
+        ax, [(100 * point.false_accept_rate, 100 * point.true_accept_rate, point) for point in result.operating_points]
+    )
+    ax.set_xlabel("different classes, accepted (%)")
+    ax.set_ylabel("same class, accepted (%)")
+    ax.set_xlim(-2, 102)
+    ax.set_ylim(-2, 102)
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Draw the difference of each class with its interval, largest on top, and that over all beneath.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Filled dots are classes whose corrected p-value is below 5 %.
+    """
+    ranked = sorted(comparison.per_class.items(), key=lambda item: item[1].difference)
+    ax = _new_axes((6.4, 1.6 + 0.3 * len(ranked))) if ax is None else ax
+    rows = [(comparison.difference, comparison.interval, comparison.p_value)]
+    rows += [(found.difference, found.interval, found.corrected_p_value) for _, found in ranked]
+    for position, (difference, interval, p_value) in enumerate(rows):
+        colour = _BLUE if position else _BLACK
+        if interval is not None:
+            ax.hlines(position, 100 * interval.low, 100 * interval.high, color=colour, linewidth=1.5)
+        filled = colour if p_value < 0.05 else "white"
+        marker = "o" if position else "D"
+        ax.plot(100 * difference, position, marker, color=colour, markerfacecolor=filled, linestyle="none")
+    ax.axvline(0, color=_BLACK, linewidth=0.8)
+    ax.set_yticks(range(len(rows)), ["over all", *(_shown(name) for name, _ in ranked)], parse_math=False)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.set_xlabel(
+        f"{_shown(comparison.names[1])} less {_shown(comparison.names[0])} (points); filled: p < 5%",
+        parse_math=False,
+    )
+    return ax
+
+
+def plot_det(result: PairResult, *, ax: Axes | None = None) -> Axes:
+    """Draw false rejects against false accepts on normal scales, where two normal distributions give a straight line.
+
+    Parameters
+    ----------
+    result : PairResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from scipy.special import ndtri
+
+    ax = _new_axes(square_size()) if ax is None else ax
+    ticks = np.array([0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999])
+    ends = ticks[0] / 3, 1 - ticks[0] / 3  # of the axes; rates of 0 and 1 would be infinitely far
+    false_accept, false_reject = (
+        ndtri(np.clip(rates, *ends)) for rates in (result.false_accept, 1 - result.true_accept)
+    )
+    lines = ax.plot(false_accept, false_reject, color=_BLUE, label=f"AUC {result.auc:.3f}")
+    middle = ndtri(np.clip(result.equal_error_rate, *ends))
+    label = f"equal error rate {result.equal_error_rate:.1%}"
+    lines += ax.plot(middle, middle, color=_VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
+    points = [
+        (*ndtri(np.clip([point.false_accept_rate, 1 - point.true_accept_rate], *ends)), point)
+        for point in result.operating_points
+    ]
+    _draw_points(ax, points)
+    names = [f"{100 * tick:g}" for tick in ticks]
+    ax.set_xticks(ndtri(ticks), names)
+    ax.set_yticks(ndtri(ticks), names)
+    ax.set_xlim(*ndtri(ends))
+    ax.set_ylim(*ndtri(ends))
+    ax.set_xlabel("different classes, accepted (%)")
+    ax.set_ylabel("same class, rejected (%)")
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_calibration(result: PairResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of pairs of the same class against P(same class), dots as large as their bins are full.
+
+    Parameters
+    ----------
+    result : PairResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        The similarities are no probabilities.
+    """
+    found = result.calibration
+    if found is None:
+        raise ParameterError("result", "similarities that are no probabilities", "a result with a calibration")
+    ax = _new_axes(square_size()) if ax is None else ax
+    predicted, observed = 100 * found.predicted, 100 * found.observed
+    lines = ax.plot([0, 100], [0, 100], color=_GREEN, linestyle=":", label="as it says")
+    lines += ax.plot(predicted, observed, color=_BLUE, label=f"calibration error {found.error:.3f}")
+    ax.scatter(predicted, observed, s=10 + 300 * found.weight, color=_BLUE, zorder=3)
+    ax.set_xlabel("P(same class), mean of the bin (%)")
+    ax.set_ylabel(f"pairs of the same class (%), of {found.prior:.0%} in all")
+    ax.set_xlim(-3, 103)
+    ax.set_ylim(-3, 103)
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_leaks(report: LeakReport, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracies with and without clips of one source and copies, beside guessing.
+
+    Parameters
+    ----------
+    report : LeakReport
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes((6.4, 1.2 + 0.5 * len(report.accuracies))) if ax is None else ax
+    positions = range(len(report.accuracies))
+    bars = ax.barh(positions, [100 * accuracy for accuracy in report.accuracies.values()], color=_SKY, height=0.75)
+    ax.bar_label(bars, fmt="{:.1f}", padding=3, fontsize="small")
+    ax.set_yticks(positions, list(report.accuracies))
+    ax.invert_yaxis()
+    ax.set_xlabel(f"{report.ways}-way one-shot accuracy of {report.compared_by} (%)")
+    ax.set_xlim(0, 112)
+    ax.set_xticks(range(0, 101, 20))
+    _legend_above(ax, [_vertical_line(ax, 1 / report.ways, "guessing", _GREEN, ":")])
+    return ax
+
+
+def plot_split_classes(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the mean accuracy of each class as a bar, the best on top, with a dot for each split that tested it.
+
+    Parameters
+    ----------
+    result : SplitsResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ranked = sorted(result.per_class.items(), key=lambda item: item[1])
+    ax = _new_axes((5.4, 1.4 + 0.3 * len(ranked))) if ax is None else ax
+    ax.barh(range(len(ranked)), [100 * accuracy for _, accuracy in ranked], color=_SKY, height=0.75)
+    for position, (name, _) in enumerate(ranked):
+        found = [100 * single.per_class[name] for single in result.results if name in single.per_class]
+        ax.plot(found, [position] * len(found), ".", color=_BLACK, markersize=4, zorder=3)
+    ax.set_yticks(range(len(ranked)), [_shown(name) for name, _ in ranked], parse_math=False)
+    ax.set_ylim(-0.6, len(ranked) - 0.4)
+    ax.set_ylabel("class")
+    ax.set_xlabel(f"{result.ways}-way one-shot accuracy (%), a dot a split")
+    ax.set_xlim(0, 102)
+    lines = [_vertical_line(ax, result.accuracy, "mean", _BLACK, "-")]
+    lines += [
+        _vertical_line(ax, accuracy, name, *_BASELINE_STYLES.get(name, (_VERMILLION, "-.")))
+        for name, accuracy in result.baselines.items()
+    ]
+    _legend_above(ax, lines)
+    return ax
+
+
+def plot_splits(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the accuracy of each split, in rising order, beside its baselines, and the mean with its interval.
+
+    Parameters
+    ----------
+    result : SplitsResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes((6.4, 3.6)) if ax is None else ax
+    order = sorted(range(len(result.results)), key=lambda split: result.results[split].accuracy)
+    lines = ax.plot([100 * result.results[split].accuracy for split in order], "o", color=_BLUE, label="accuracy")
+    for name in result.baselines:
+        colour, style = _BASELINE_STYLES.get(name, (_VERMILLION, "-."))
+        values = [100 * result.results[split].baselines[name] for split in order]
+        lines += ax.plot(values, color=colour, linestyle=style, label=name)
+    lines.append(ax.axhline(100 * result.accuracy, color=_BLACK, label=f"mean {result.accuracy:.1%}"))
+    if result.interval is not None:
+        ax.axhspan(100 * result.interval.low, 100 * result.interval.high, color=_BLACK, alpha=0.12, linewidth=0)
+    ax.set_xticks(range(len(order)), [str(split) for split in order])
+    ax.set_xlabel("class split, in rising order")
+    ax.set_ylabel(f"{result.ways}-way one-shot accuracy (%)")
+    ax.set_ylim(0, 102)
+    _legend_above(ax, lines)
     return ax
 
 
@@ -378,12 +669,22 @@ def history_size() -> tuple[float, float]:
     return 6.4, 3.6
 
 
-def per_class_size(result: OneShotResult) -> tuple[float, float]:
+def per_class_size(result: EvaluationResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_per_class`."""
     return 5.4, 1.4 + 0.3 * len(result.classes)
 
 
-def confusion_size(result: OneShotResult) -> tuple[float, float]:
+def ways_size() -> tuple[float, float]:
+    """Return the width and height in inches of a figure for `plot_ways`."""
+    return 6.4, 3.6
+
+
+def square_size() -> tuple[float, float]:
+    """Return the width and height in inches of a figure whose axes are alike, as for `plot_roc`."""
+    return 4.8, 4.8
+
+
+def confusion_size(result: EvaluationResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_confusion`."""
     side = min(3.2 + 0.35 * len(result.classes), 14)
     return side + 0.8, side
@@ -492,6 +793,17 @@ def _htk_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
 
 def _hz_from_htk(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 700 * (10 ** (mels / 2595) - 1)
+
+
+def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]]) -> None:
+    for x, y, point in points:
+        ax.plot(x, y, color=_BLACK, marker="o", markersize=4, linestyle="none")
+        words = f"{100 * point.wanted_rate:g}%: from {point.threshold:.3g}"
+        ax.annotate(words, (x, y), xytext=(6, -9), textcoords="offset points", fontsize="x-small", parse_math=False)
+
+
+def _shots(result: EvaluationResult) -> str:
+    return "one-shot" if result.shots == 1 else f"{result.shots}-shot"
 
 
 def _vertical_line(ax: Axes, accuracy: float, name: str, colour: str, line_style: str) -> Line2D:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from typing import Any
 
 from siamaudio import augment
@@ -18,6 +19,7 @@ from siamaudio.losses import (
     Triplet,
 )
 from siamaudio.optimizers import Adam, AdamW
+from siamaudio.preset_files import is_preset_file, read_preset
 from siamaudio.samplers import AnchorPairs, Balanced, RandomPairs, RandomTriplets, Shuffled
 from siamaudio.schedules import Cosine, InverseTimeDecay
 
@@ -166,7 +168,7 @@ def _modern() -> dict[str, Any]:
                 )
                 for number, (count, kernel) in enumerate(filters)
             ),
-            pooling="frequency_global",
+            pooling="frequency_levels",
             dense=(),
         ),
         "distance": "cosine",
@@ -204,22 +206,25 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(_PRESETS))
 
 
-def preset_options(name: str) -> dict[str, Any]:
-    """Return the constructor arguments of `SiameseNetwork` that make a published network.
+def preset_options(name: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the constructor arguments of `SiameseNetwork` that make a published network, or that of a preset file.
 
     Parameters
     ----------
-    name : str
-        One of `preset_names`.
+    name : str or path-like
+        One of `preset_names`, or a file ``*.json``.
 
     Raises
     ------
     ParameterError
-        There is no such preset.
+        There is no such preset, or the file holds none.
     """
-    if name not in _PRESETS:
-        raise ParameterError("preset", name, ", ".join(preset_names()))
-    return _PRESETS[name]()
+    if is_preset_file(name):
+        return read_preset(name)
+    known = os.fspath(name)
+    if known not in _PRESETS:
+        raise ParameterError("preset", known, f"{', '.join(preset_names())}, or a preset file *.json")
+    return _PRESETS[known]()
 
 
 def preset_description(name: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from siamaudio.encoders import ConvEncoder
-    from siamaudio.evaluation import OneShotResult
+    from siamaudio.evaluation import EvaluationResult
     from siamaudio.features import Features
     from siamaudio.log_mel import LogMel
     from siamaudio.network import SiameseNetwork
@@ -53,7 +53,7 @@ def write_report(
     path: str | os.PathLike[str],
     net: SiameseNetwork,
     features: Features,
-    result: OneShotResult,
+    result: EvaluationResult,
     *,
     num_examples: int = 4,
     seed: int = 0,
@@ -71,7 +71,7 @@ def write_report(
         The trained network.
     features : Features
         The clips that it was evaluated on.
-    result : OneShotResult
+    result : EvaluationResult
         What `evaluate_oneshot` returned for `net` and `features`.
     num_examples : int >= 0
         Example queries to show, each of another class; with fewer classes, one a class.
@@ -142,7 +142,7 @@ def write_report(
     return path
 
 
-def _rows(features: Features, result: OneShotResult) -> list[_Row]:
+def _rows(features: Features, result: EvaluationResult) -> list[_Row]:
     """One row a class, the best first."""
     counts = np.bincount(features.labels, minlength=len(features.class_names))
     rows = [
@@ -158,7 +158,7 @@ def _rows(features: Features, result: OneShotResult) -> list[_Row]:
     return sorted(rows, key=lambda row: -row.accuracy)
 
 
-def _charts(net: SiameseNetwork, result: OneShotResult) -> dict[str, Markup | None]:
+def _charts(net: SiameseNetwork, result: EvaluationResult) -> dict[str, Markup | None]:
     from siamaudio import plotting
 
     history = net.history_
@@ -176,6 +176,15 @@ def _charts(net: SiameseNetwork, result: OneShotResult) -> dict[str, Markup | No
             plotting.confusion_size(result),
             lambda ax: plotting.plot_confusion(result, ax=ax),
         ),
+        "ways": _chart(
+            "ways",
+            "Accuracy against classes a task: "
+            + ", ".join(f"{ways} classes {share:.1%}" for ways, share in result.ways_curve.items()),
+            plotting.ways_size(),
+            lambda ax: plotting.plot_ways(result, ax=ax),
+        )
+        if len(result.ways_curve) > 1
+        else None,
         "history": _chart(
             "history",
             f"Training loss and validation accuracy over {len(history)} epochs",

@@ -13,7 +13,7 @@ import numpy as np
 
 from siamaudio.errors import ParameterError
 
-__all__ = ["ClassSplit", "split_classes"]
+__all__ = ["ClassSplit", "draw_class_splits", "split_classes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,74 @@ def split_classes(
             raise ParameterError("seed", seed, "None where classes are named: nothing is drawn")
         return _split_by_name(known, train, validation, test)
     return _split_by_count(known, n_train, n_validation, n_test, seed)
+
+
+def draw_class_splits(
+    class_names: Iterable[str], num_splits: int, *, num_test: int, num_validation: int = 0, seed: int
+) -> tuple[ClassSplit, ...]:
+    """Draw several splits in which all classes are tested equally often, but for one time.
+
+    Test classes are dealt from a shuffled pack of all classes, and from a new one where it runs out. The first splits
+    of many are the same as if only these were drawn.
+
+    Parameters
+    ----------
+    class_names : iterable of str
+        The classes to divide; their order and repetitions do not matter.
+    num_splits : int > 0
+        How many to draw.
+    num_test : int > 0
+        Test classes of each.
+    num_validation : int >= 0
+        Validation classes of each, drawn from those that are not tested; all others are trained on.
+    seed : int >= 0
+        Of the random order.
+
+    Returns
+    -------
+    tuple of ClassSplit
+
+    Raises
+    ------
+    ParameterError
+        A number is out of its range, or fewer than two classes are left to train on.
+
+    Examples
+    --------
+    >>> splits = draw_class_splits("abcdef", 3, num_test=2, seed=0)
+    >>> sorted(name for split in splits for name in split.test)
+    ['a', 'b', 'c', 'd', 'e', 'f']
+    """
+    known = sorted(set(class_names))
+    _whole_number("splits", num_splits, minimum=1)
+    _whole_number("num_test", num_test, minimum=1)
+    _whole_number("num_validation", num_validation)
+    _whole_number("seed", seed)
+    if num_test + num_validation + 2 > len(known):
+        raise ParameterError(
+            "num_test",
+            f"{num_test}, and {num_validation} to validate on",
+            f"at most {max(0, len(known) - 2)} together: of {len(known)} classes two or more are to be trained on",
+        )
+    pack: list[str] = []
+    dealer = np.random.default_rng([seed, 0])
+    splits = []
+    for index in range(num_splits):
+        test: list[str] = []
+        while len(test) < num_test:
+            if not pack:
+                pack = dealer.permutation(np.array(known, dtype=object)).tolist()
+            # A class that is in the hand already, from the last pack, waits for the next hand.
+            test.append(pack.pop(next(place for place, name in enumerate(pack) if name not in test)))
+        others = np.random.default_rng([seed, 1, index]).permutation([name for name in known if name not in test])
+        splits.append(
+            ClassSplit(
+                train=tuple(sorted(others[num_validation:].tolist())),
+                validation=tuple(sorted(others[:num_validation].tolist())),
+                test=tuple(sorted(test)),
+            )
+        )
+    return tuple(splits)
 
 
 def _split_by_count(

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "expect.h"
@@ -14,8 +15,9 @@ namespace {
 constexpr size_t kDim = 5;
 const std::vector<int64_t> kLabels{0, 2, 0, 2, 2, 0, 4, 4, 0, 2, 4, 3};  // no clip of class 1, one of class 3
 
-std::vector<double> directions(const at::Tensor& embeddings) {
+std::vector<double> directions(const at::Tensor& embeddings, double power) {
   auto data = values(embeddings);
+  for (double& value : data) value = std::copysign(std::pow(std::abs(value), power), value);
   for (size_t clip = 0; clip < data.size() / kDim; ++clip) {
     double square = 0;
     for (size_t i = 0; i < kDim; ++i) square += data[clip * kDim + i] * data[clip * kDim + i];
@@ -27,9 +29,9 @@ std::vector<double> directions(const at::Tensor& embeddings) {
 TEST(Calibration, CentresAndWhitensWithinClasses) {
   const auto num_clips = static_cast<int64_t>(kLabels.size());
   const at::Tensor embeddings = noise_tensor({num_clips, static_cast<int64_t>(kDim)}, 1) * 3;
-  for (const double shrinkage : {0.01, 0.7, 1.0}) {
-    const Calibration calibration = fit_calibration(embeddings, kLabels, shrinkage);
-    const auto data = directions(embeddings);
+  for (const auto& [power, shrinkage] : {std::pair{1.0, 0.01}, {0.5, 0.7}, {0.3, 1.0}}) {
+    const Calibration calibration = fit_calibration(embeddings, kLabels, {.power = power, .shrinkage = shrinkage});
+    const auto data = directions(embeddings, power);
     std::vector<double> mean(kDim);
     std::vector<double> class_means(5 * kDim);
     std::vector<double> counts(5);
@@ -86,8 +88,9 @@ TEST(Calibration, CentresAndWhitensWithinClasses) {
 
 TEST(Calibration, NeedsEmbeddingsThatVaryWithinAClass) {
   const at::Tensor embeddings = noise_tensor({4, 3}, 1);
-  const auto rejected = [&](const at::Tensor& values, const std::vector<int64_t>& labels, double shrinkage = 0.7) {
-    return rejected_parameter([&] { fit_calibration(values, labels, shrinkage); });
+  const auto rejected = [&](const at::Tensor& values, const std::vector<int64_t>& labels, double shrinkage = 0.7,
+                            double power = 0.5) {
+    return rejected_parameter([&] { fit_calibration(values, labels, {.power = power, .shrinkage = shrinkage}); });
   };
   EXPECT_EQ(rejected(embeddings, {0, 0, 1, 1}), "(no error)");
   EXPECT_EQ(rejected(embeddings, {0, 1, 2, 3}), "embeddings");
@@ -96,8 +99,10 @@ TEST(Calibration, NeedsEmbeddingsThatVaryWithinAClass) {
   EXPECT_EQ(rejected(embeddings, {0, 0, 1}), "labels");
   EXPECT_EQ(rejected(embeddings, {0, 0, 1, -1}), "labels");
   EXPECT_EQ(rejected(embeddings.narrow(0, 0, 0), {}), "labels");
-  for (const double shrinkage : {0.0, -0.1, 1.1, std::nan("")})
-    EXPECT_EQ(rejected(embeddings, {0, 0, 1, 1}, shrinkage), "shrinkage");
+  for (const double share : {0.0, -0.1, 1.1, std::nan("")}) {
+    EXPECT_EQ(rejected(embeddings, {0, 0, 1, 1}, share), "shrinkage");
+    EXPECT_EQ(rejected(embeddings, {0, 0, 1, 1}, 0.7, share), "power");
+  }
 }
 
 }  // namespace

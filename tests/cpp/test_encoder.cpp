@@ -531,16 +531,16 @@ std::vector<double> naive_pooling(const double* map, size_t channels, size_t row
       return joined(averages, maxima);
     case MapPooling::kFrequency:
       return frequency;
-    case MapPooling::kFrequencyGlobal:
+    case MapPooling::kFrequencyLevels:  // in training
       return joined(of_length_4(frequency), of_length_4(maxima));
   }
   return {};
 }
 
 constexpr auto kMapPoolings = {
-    std::pair{"flatten", MapPooling::kFlatten},      std::pair{"global_average", MapPooling::kGlobalAverage},
+    std::pair{"flatten", MapPooling::kFlatten}, std::pair{"global_average", MapPooling::kGlobalAverage},
     std::pair{"global_max", MapPooling::kGlobalMax}, std::pair{"global_average_max", MapPooling::kGlobalAverageMax},
-    std::pair{"frequency", MapPooling::kFrequency},  std::pair{"frequency_global", MapPooling::kFrequencyGlobal}};
+    std::pair{"frequency", MapPooling::kFrequency}};
 
 TEST(Encoder, PoolsItsMapAsDefined) {
   for (const auto& [word, pooling] : kMapPoolings) {
@@ -567,6 +567,52 @@ TEST(Encoder, PoolsItsMapAsDefined) {
     }
   }
   EXPECT_EQ(rejected_parameter([] { parse_map_pooling("average"); }), "pooling");
+}
+
+TEST(Encoder, AddsTheLevelBelowOutsideTraining) {
+  EXPECT_EQ(parse_map_pooling("frequency_levels"), MapPooling::kFrequencyLevels);
+  // The first block alone, and both, tell the maps that the levels are pooled from.
+  const ConvBlockOptions block{.filters = 3, .kernel_size = {3, 3}, .batch_norm = false, .dropout = 0};
+  const InputShape input{.height = 18, .width = 22};
+  const at::Tensor x = noise_tensor({2, 18, 22}, 41);
+  EncoderOptions options{.input_batch_norm = false, .blocks = {block}, .pooling = MapPooling::kFlatten, .dense = {}};
+  const at::Tensor below = Encoder(options, input, generator(42)).forward(x, {});  // 3 x 8 x 10
+  options.blocks.push_back(block);
+  const at::Tensor last = Encoder(options, input, generator(42)).forward(x, {});  // 3 x 3 x 4
+  options.pooling = MapPooling::kFrequencyLevels;
+  Encoder encoder(options, input, generator(42));
+  EXPECT_EQ(encoder.embedding_size(), 3 * 3 + 3 + 3 * 8);
+  EXPECT_EQ(encoder.trained_size(), 3 * 3 + 3);
+
+  std::vector<double> trained;
+  std::vector<double> embedded;
+  const auto last_maps = values(last);
+  const auto below_maps = values(below);
+  for (size_t clip = 0; clip < 2; ++clip) {
+    const auto top = naive_pooling(&last_maps[clip * 36], 3, 3, 4, MapPooling::kFrequencyLevels);
+    auto rows = naive_pooling(&below_maps[clip * 240], 3, 8, 10, MapPooling::kFrequency);
+    double square = 0;
+    for (const double value : rows) square += value * value;
+    for (double& value : rows) value *= 4 / std::sqrt(square);
+    trained.insert(trained.end(), top.begin(), top.end());
+    embedded.insert(embedded.end(), top.begin(), top.end());
+    embedded.insert(embedded.end(), rows.begin(), rows.end());
+  }
+  expect_close(values(encoder.forward(x, {})), embedded, 2e-6);
+  expect_close(values(encoder.forward(x, training())), trained, 2e-6);
+
+  const auto rejected = [&](const EncoderOptions& other) {
+    return rejected_parameter([&] { embedding_size(other, input); });
+  };
+  EncoderOptions wrong = options;
+  wrong.blocks.pop_back();
+  EXPECT_EQ(rejected(wrong), "pooling");
+  wrong = options;
+  wrong.dense.push_back({.units = 2});
+  EXPECT_EQ(rejected(wrong), "pooling");
+  wrong = options;
+  wrong.l2_normalize = true;
+  EXPECT_EQ(rejected(wrong), "pooling");
 }
 
 TEST(Encoder, TakesAnyNumberOfFramesUnlessItFlattens) {

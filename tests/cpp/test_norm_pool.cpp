@@ -7,6 +7,7 @@
 #include <ATen/ops/roll.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -186,6 +187,21 @@ TEST(Workspace, GivesMemoryAgainThatCameBack) {
     EXPECT_NE(workspace.take({500}).const_data_ptr(), first);
   }
   EXPECT_EQ(workspace.take({110}).const_data_ptr(), first);
+}
+
+TEST(Workspace, ForgetsSizesThatAreAskedForNoMore) {
+  const Workspace workspace;
+  size_t largest = 0;
+  for (int64_t size = 1000; size > 1; size = size * 2 / 5) {  // none serves the next, which wants less than half
+    const at::Tensor tensor = workspace.take({size});
+    largest = std::max(largest, tensor.nbytes());
+  }
+  EXPECT_LE(workspace.size(), 2 * largest);
+  for (int64_t size = 1000; size < 5'000'000; size = size * 5 / 2) {
+    const at::Tensor tensor = workspace.take({size});
+    EXPECT_LE(workspace.size(), 3 * tensor.nbytes()) << size;
+  }
+  EXPECT_GT(workspace.size(), 0U);
 }
 
 TEST(Workspace, MemoryOutlivesIt) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,35 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct OneShotResult {
+  double accuracy = 0;            // mean over classes
+  std::vector<double> per_class;  // (classes,)
+  std::vector<double> confusion;  // (classes, classes): share of the tasks of class [row] answered by [column]
+};
+
+/// Every query scored at once, the mean over the queries of each class.
+template <typename Value>
+OneShotResult exact_oneshot(const std::vector<Value>& similarity, const std::vector<int64_t>& labels,
+                            int64_t num_classes, int64_t ways, int num_threads) {
+  const ExactOneShot task({.labels = labels, .sources = {}, .num_classes = num_classes},
+                          {.ways = ways, .most_ways = num_classes, .confusion = true});
+  const OneShotScores scores = task.score(std::span<const Value>(similarity), 0, num_threads, {});
+  OneShotResult result;
+  const auto width = static_cast<size_t>(num_classes);
+  result.confusion.resize(width * width);
+  for (size_t query = 0; query < labels.size(); ++query) {
+    const auto row = static_cast<size_t>(labels[query]);
+    const auto size = static_cast<double>(std::ranges::count(labels, labels[query]));
+    for (size_t c = 0; c < width; ++c) result.confusion[row * width + c] += scores.confusion[query * width + c] / size;
+    EXPECT_EQ(scores.confusion[query * width + row], scores.wins[query * (width - 1) + static_cast<size_t>(ways - 2)]);
+  }
+  for (size_t c = 0; c < width; ++c) {
+    result.per_class.push_back(result.confusion[c * (width + 1)]);
+    result.accuracy += result.per_class.back() / static_cast<double>(num_classes);
+  }
+  return result;
+}
 
 /// Plays every task: each query, each set of classes that holds the query's, each choice of one support a class.
 class BruteForce {
@@ -114,7 +144,7 @@ TEST(ExactOneShot, AgreesWithThePlayingOfEveryTask) {
         const auto similarity = random_similarity(labels.size(), num_values, seed);
         for (int64_t ways = 2; ways <= num_classes; ++ways)
           expect_same(
-              exact_oneshot(similarity, labels, num_classes, ways, 1, {}),
+              exact_oneshot(similarity, labels, num_classes, ways, 1),
               BruteForce(similarity, labels, num_classes, ways).run(),
               std::string(name) + ", " + std::to_string(num_values) + " values, " + std::to_string(ways) + " ways");
       }
@@ -131,16 +161,16 @@ TEST(ExactOneShot, RanksInfinitiesAsNumbers) {
       value = kInfinity;
   }
   for (int64_t ways = 2; ways <= 4; ++ways)
-    expect_same(exact_oneshot(similarity, kUnequal, 4, ways, 1, {}), BruteForce(similarity, kUnequal, 4, ways).run(),
+    expect_same(exact_oneshot(similarity, kUnequal, 4, ways, 1), BruteForce(similarity, kUnequal, 4, ways).run(),
                 std::to_string(ways));
 }
 
 TEST(ExactOneShot, DoesNotReadTheDiagonal) {
   auto similarity = random_similarity(kPairs.size(), 5, 1);
-  const auto expected = exact_oneshot(similarity, kPairs, 5, 3, 1, {});
+  const auto expected = exact_oneshot(similarity, kPairs, 5, 3, 1);
   for (const double value : {kNaN, 1e9, -1e9}) {
     for (size_t i = 0; i < kPairs.size(); ++i) similarity[i * (kPairs.size() + 1)] = value;
-    EXPECT_EQ(exact_oneshot(similarity, kPairs, 5, 3, 1, {}).confusion, expected.confusion);
+    EXPECT_EQ(exact_oneshot(similarity, kPairs, 5, 3, 1).confusion, expected.confusion);
   }
 }
 
@@ -161,7 +191,7 @@ TEST(ExactOneShot, RowsOfTheConfusionAddToOne) {
   for (const int num_values : {2, 30, 1000000}) {
     const auto similarity = random_similarity(labels.size(), num_values, 6);
     for (const int64_t ways : {2, 3, 5, 20, 39, 40}) {
-      const auto result = exact_oneshot(similarity, labels, num_classes, ways, 2, {});
+      const auto result = exact_oneshot(similarity, labels, num_classes, ways, 2);
       for (size_t row = 0; row < 40; ++row) {
         double sum = 0;
         for (size_t column = 0; column < 40; ++column) {
@@ -180,7 +210,7 @@ TEST(ExactOneShot, IsChanceWhereAllClipsAreAlike) {
   const auto [labels, num_classes] = large(50);
   const std::vector<double> similarity(labels.size() * labels.size(), 0.5);
   for (const int64_t ways : {2, 3, 5, 49, 50}) {
-    const auto result = exact_oneshot(similarity, labels, num_classes, ways, 2, {});
+    const auto result = exact_oneshot(similarity, labels, num_classes, ways, 2);
     const double chance = 1 / static_cast<double>(ways);
     EXPECT_NEAR(result.accuracy, chance, 1e-12);
     for (const double accuracy : result.per_class) EXPECT_NEAR(accuracy, chance, 1e-12);
@@ -196,26 +226,64 @@ TEST(ExactOneShot, IsOneWhereClassesAreApartAndZeroWhereTheyAreExchanged) {
     for (const int64_t query : labels)
       for (const int64_t support : labels) similarity.push_back(query == support ? own : 0.0);
     for (int64_t ways = 2; ways <= 7; ++ways)
-      EXPECT_NEAR(exact_oneshot(similarity, labels, num_classes, ways, 1, {}).accuracy, own > 0 ? 1 : 0, 1e-12) << ways;
+      EXPECT_NEAR(exact_oneshot(similarity, labels, num_classes, ways, 1).accuracy, own > 0 ? 1 : 0, 1e-12) << ways;
   }
 }
 
 TEST(ExactOneShot, DoesNotDependOnTheThreads) {
   const auto [labels, num_classes] = large(12);
   const auto similarity = random_similarity(labels.size(), 20, 7);
-  const auto expected = exact_oneshot(similarity, labels, num_classes, 5, 1, {});
+  const auto expected = exact_oneshot(similarity, labels, num_classes, 5, 1);
   for (const int num_threads : {0, 2, 3, 64}) {
-    const auto result = exact_oneshot(similarity, labels, num_classes, 5, num_threads, {});
+    const auto result = exact_oneshot(similarity, labels, num_classes, 5, num_threads);
     EXPECT_EQ(result.accuracy, expected.accuracy);
     EXPECT_EQ(result.confusion, expected.confusion);
   }
+}
+
+TEST(ExactOneShot, FloatsAreScoredAsDoubles) {
+  const auto similarity = random_similarity(kUnequal.size(), 6, 3);
+  const std::vector<float> rounded(similarity.begin(), similarity.end());
+  expect_same(exact_oneshot(rounded, kUnequal, 4, 3, 1), exact_oneshot(similarity, kUnequal, 4, 3, 1), "float");
+  EXPECT_NEAR(exact_oneshot_accuracy(rounded, kUnequal, 4, 3, 1, {}),
+              exact_oneshot(similarity, kUnequal, 4, 3, 1).accuracy, 1e-12);
+}
+
+TEST(ExactOneShot, BlocksOfQueriesAreTheirPartOfAll) {
+  const auto similarity = random_similarity(kUnequal.size(), 3, 4);
+  const ExactOneShot task({.labels = kUnequal, .sources = {}, .num_classes = 4},
+                          {.ways = 3, .most_ways = 4, .confusion = true});
+  const std::span<const double> rows(similarity);
+  const auto all = task.score(rows, 0, 1, {});
+  const auto begin = task.score(rows.first(30), 0, 1, {});
+  const auto end = task.score(rows.subspan(30), 3, 1, {});
+  EXPECT_TRUE(std::ranges::equal(begin.wins, std::span(all.wins).first(9)));
+  EXPECT_TRUE(std::ranges::equal(end.wins, std::span(all.wins).subspan(9)));
+  EXPECT_TRUE(std::ranges::equal(end.confusion, std::span(all.confusion).subspan(12)));
+  for (size_t clip = 0; clip < kUnequal.size(); ++clip)
+    EXPECT_NEAR(begin.support_influence[clip] + end.support_influence[clip], all.support_influence[clip], 1e-14);
+}
+
+TEST(ExactOneShot, SourcesAreNeverMet) {
+  // Where all clips of a source are alike to each other and to nothing else, the source is all that is recognised.
+  const std::vector<int64_t> labels{0, 0, 0, 0, 1, 1, 1, 1};
+  const std::vector<int64_t> sources{0, 0, 1, 1, 2, 2, 3, 3};
+  std::vector<double> similarity;
+  for (const int64_t a : sources)
+    for (const int64_t b : sources) similarity.push_back(a == b ? 1 : 0);
+  const auto accuracy = [&](const std::vector<int64_t>& given) {
+    const ExactOneShot task({.labels = labels, .sources = given, .num_classes = 2}, {.ways = 2, .most_ways = 2});
+    return task.score(std::span<const double>(similarity), 0, 1, {}).wins;
+  };
+  for (const double won : accuracy({})) EXPECT_NEAR(won, 1.0 / 3 + 2.0 / 3 / 2, 1e-15);
+  for (const double won : accuracy(sources)) EXPECT_NEAR(won, 0.5, 1e-15);
 }
 
 TEST(ExactOneShot, NamesTheParameterThatItRejects) {
   const auto similarity = random_similarity(kPairs.size(), 5, 1);
   const auto rejected = [](const std::vector<double>& matrix, const std::vector<int64_t>& labels, int64_t num_classes,
                            int64_t ways) {
-    return rejected_parameter([&] { exact_oneshot(matrix, labels, num_classes, ways, 1, {}); });
+    return rejected_parameter([&] { exact_oneshot(matrix, labels, num_classes, ways, 1); });
   };
   for (const int64_t ways : {-1, 0, 1, 6}) EXPECT_EQ(rejected(similarity, kPairs, 5, ways), "ways");
   EXPECT_EQ(rejected(std::vector<double>(4), {0, 0}, 1, 2), "ways");

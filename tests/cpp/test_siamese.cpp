@@ -216,11 +216,12 @@ TEST(Siamese, CalibratesWhatItEmbedsButNotWhatItEncodes) {
     const at::Tensor plain = network.embed(clips, {});
     const at::Tensor mean = noise_tensor({8}, 3);
     const at::Tensor matrix = noise_tensor({8, 8}, 4);
-    network.set_calibration({.mean = mean, .matrix = matrix});
+    const at::Tensor power = make_tensor({0.5}, {});
+    network.set_calibration({.power = power, .mean = mean, .matrix = matrix});
     EXPECT_TRUE(network.is_calibrated());
     EXPECT_TRUE(at::equal(network.encode(clips, {}), plain));
     const at::Tensor calibrated = network.embed(clips, {});
-    expect_close(values(calibrated), values(calibrate(plain, {.mean = mean, .matrix = matrix})), 1e-6);
+    expect_close(values(calibrated), values(calibrate(plain, {.power = power, .mean = mean, .matrix = matrix})), 1e-6);
     EXPECT_TRUE(at::equal(network.similarity(calibrated, calibrated, {}),
                           metric_similarity(calibrated, calibrated, Metric::kCosine)));
 
@@ -228,9 +229,12 @@ TEST(Siamese, CalibratesWhatItEmbedsButNotWhatItEncodes) {
     EXPECT_TRUE(at::equal(named(network.weights(), "calibration.matrix"), matrix));
     mean.fill_(42);  // the caller's memory is his own
     EXPECT_TRUE(at::equal(network.embed(clips, {}), calibrated));
-    EXPECT_EQ(rejected_parameter([&] { network.set_calibration({.mean = mean, .matrix = matrix.narrow(0, 0, 7)}); }),
-              "calibration");
-    EXPECT_EQ(rejected_parameter([&] { network.set_calibration({.mean = matrix, .matrix = matrix}); }), "calibration");
+    const auto rejected = [&](const Calibration& other) {
+      return rejected_parameter([&] { network.set_calibration(other); });
+    };
+    EXPECT_EQ(rejected({.power = power, .mean = mean, .matrix = matrix.narrow(0, 0, 7)}), "calibration");
+    EXPECT_EQ(rejected({.power = power, .mean = matrix, .matrix = matrix}), "calibration");
+    EXPECT_EQ(rejected({.power = mean, .mean = mean, .matrix = matrix}), "calibration");
 
     network.clear_calibration();
     EXPECT_TRUE(at::equal(network.embed(clips, {}), plain));

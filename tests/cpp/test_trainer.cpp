@@ -115,9 +115,9 @@ void expect_at_rest(const Siamese& network) {
 
 double oneshot_accuracy(Siamese& network, const LabelledFeatures& features, int64_t ways) {
   const at::Tensor embeddings = network.embed(features.spectrograms, {});
-  return exact_oneshot(values(network.similarity(embeddings, embeddings, {})), features.labels, features.num_classes,
-                       ways, 1, {})
-      .accuracy;
+  const auto similarity = values(network.similarity(embeddings, embeddings, {}));
+  return exact_oneshot_accuracy(std::vector<float>(similarity.begin(), similarity.end()), features.labels,
+                                features.num_classes, ways, 1, {});
 }
 
 TEST(Fit, LearnsToTellClassesApart) {

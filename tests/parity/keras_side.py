@@ -24,7 +24,7 @@ def encoder(options: dict[str, Any], input_shape: list[int]) -> keras.Model:
     if options["input_batch_norm"]:
         x = layers.BatchNormalization(name="input_norm")(x)
     for number, block in enumerate(options["blocks"], start=1):
-        name = f"block{number}"
+        name, below = f"block{number}", x
         x = layers.Conv2D(
             block["filters"], block["kernel_size"], block["stride"], block["padding"], name=f"{name}.conv"
         )(x)
@@ -35,7 +35,7 @@ def encoder(options: dict[str, Any], input_shape: list[int]) -> keras.Model:
             pooling = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[block["pooling"]]
             x = pooling(block["pool_size"], name=f"{name}.pooling")(x)
         x = layers.Dropout(block["dropout"])(x)
-    x = pooled(x, options["pooling"])
+    x = levels(below, x) if options["pooling"] == "frequency_levels" else pooled(x, options["pooling"])
     for number, dense in enumerate(options["dense"], start=1):
         x = layers.Dense(dense["units"], name=f"dense{number}")(x)
         if dense["batch_norm"]:
@@ -58,11 +58,18 @@ def pooled(x: Any, pooling: str) -> Any:
     if pooling == "global_average_max":
         both = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)]
         return layers.Concatenate(name="pooling")(both)
+    return layers.Flatten(name="pooling")(rows(x))
+
+
+def rows(x: Any) -> Any:
+    """Return mean over time + maximum over time: (clips, channels, height)."""
     over_time = layers.Lambda(lambda y: ops.mean(y, axis=2) + ops.max(y, axis=2))(x)  # (clips, height, channels)
-    channels_first = layers.Permute((2, 1))(over_time)
-    if pooling == "frequency":
-        return layers.Flatten(name="pooling")(channels_first)
-    parts = [layers.Flatten()(channels_first), layers.GlobalMaxPooling2D()(x)]
+    return layers.Permute((2, 1))(over_time)
+
+
+def levels(below: Any, last: Any) -> Any:
+    """Turn the last two maps into vectors, as outside training."""
+    parts = [layers.Flatten()(rows(last)), layers.GlobalMaxPooling2D()(last), layers.Flatten()(rows(below))]
     parts = [layers.Rescaling(4.0)(layers.UnitNormalization()(part)) for part in parts]
     return layers.Concatenate(name="pooling")(parts)
 

@@ -131,8 +131,8 @@ NETWORKS = {
         input_shape=(1, 20, 24),
     ),
     "frequency": Network(encoder=sa.ConvEncoder(**_NO_DENSE, pooling="frequency"), input_shape=(1, 20, 24)),
-    "frequency_global": Network(
-        encoder=sa.ConvEncoder(**_NO_DENSE, pooling="frequency_global"),
+    "frequency_levels": Network(
+        encoder=sa.ConvEncoder(**_NO_DENSE, pooling="frequency_levels"),
         input_shape=(1, 20, 24),
         distance="cosine",
         head=None,

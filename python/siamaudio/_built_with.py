@@ -1,0 +1,3 @@
+"""Written by the build: what siamaudio._core is linked to."""
+
+TORCH_VERSION = "2.13.0"
