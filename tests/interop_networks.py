@@ -42,8 +42,8 @@ _NETWORKS = {
         "dense",
     ),
     "frequency": (sa.ConvEncoder(blocks=(_AVERAGE,), pooling="frequency", dense=_DENSE), (12, 13), "euclidean", None),
-    "frequency_global": (
-        sa.ConvEncoder(blocks=(_GELU,), pooling="frequency_global", dense=(), input_batch_norm=False),
+    "frequency_levels": (
+        sa.ConvEncoder(blocks=(_AVERAGE, _GELU), pooling="frequency_levels", dense=(), input_batch_norm=False),
         (12, 13),
         "cosine",
         None,

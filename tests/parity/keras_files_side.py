@@ -36,11 +36,12 @@ def frequency(x: Any) -> Any:
 
 def pooled(x: Any, pooling: str) -> Any:
     """As `keras_side.pooled`, without code in the encoder."""
-    if pooling == "frequency":
-        return frequency(x)
-    if pooling != "frequency_global":
-        return keras_side_pooled(x, pooling)
-    parts = [frequency(x), layers.GlobalMaxPooling2D()(x)]
+    return frequency(x) if pooling == "frequency" else keras_side_pooled(x, pooling)
+
+
+def levels(below: Any, last: Any) -> Any:
+    """As `keras_side.levels`, without code."""
+    parts = [frequency(last), layers.GlobalMaxPooling2D()(last), frequency(below)]
     return layers.Concatenate()([layers.Rescaling(4.0)(layers.UnitNormalization()(part)) for part in parts])
 
 
@@ -118,7 +119,7 @@ def write_models(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    keras_side_pooled, keras_side.pooled = keras_side.pooled, pooled
+    keras_side_pooled, keras_side.pooled, keras_side.levels = keras_side.pooled, pooled, levels
     if len(sys.argv) > 2:
         read_models(Path(sys.argv[2]))
     else:

@@ -51,14 +51,14 @@ def endings(name: str, part: str) -> tuple[str, ...]:
     """In which forms a network is written here: the pair of every preset, all of the networks that differ in kind."""
     if name in presets.preset_names() and not name.endswith(("honka2019", "modern", "mnist_cnn")):
         return (".keras",) if part == "siamese" else ()
-    return (".keras", ".h5")
+    return (".keras",) if name == "calibrated" else (".keras", ".h5")
 
 
 def _questions() -> dict[str, Question]:
     questions = {}
     for number, name in enumerate(presets.preset_names()):
         net, style = network(name), STYLES[number % len(STYLES)]
-        if style in ("sequential", "shared layers") and net.encoder.pooling == "frequency_global":
+        if style in ("sequential", "shared layers") and net.encoder.pooling == "frequency_levels":
             style = "encoder"  # its pooling is no chain of layers
         x = clips_for(net)
         questions[name] = Question(net, style, x, np.zeros(len(x), dtype=np.int64))

@@ -26,7 +26,7 @@ __all__ = [
 Part = Literal["siamese", "encoder", "classifier"]
 
 NORM_EPSILON = 1e-3  # of every batch norm
-PART_LENGTH = 4.0  # to which "frequency_global" brings each of its parts
+PART_LENGTH = 4.0  # to which "frequency_levels" brings each of its parts
 EUCLIDEAN_FLOOR = 1e-7**0.5  # the least distance that a head sees
 
 
@@ -111,15 +111,22 @@ class Architecture:
 
     def pooled_size(self) -> int:
         """Return how many numbers a clip's pooled map has."""
-        channels, height, _ = self.map_shapes()[-1]
+        shapes = self.map_shapes()
+        channels, height, _ = shapes[-1]
+        if self.encoder.pooling == "frequency_levels":
+            return self.trained_size() + math.prod(shapes[-2][:2])
         return {
-            "flatten": math.prod(self.map_shapes()[-1]),
+            "flatten": math.prod(shapes[-1]),
             "global_average": channels,
             "global_max": channels,
             "global_average_max": 2 * channels,
             "frequency": channels * height,
-            "frequency_global": channels * height + channels,
         }[self.encoder.pooling]
+
+    def trained_size(self) -> int:
+        """Return how many of an embedding's numbers, the first ones, a head or a classifier sees."""
+        channels, height, _ = self.map_shapes()[-1]
+        return channels * height + channels if self.encoder.pooling == "frequency_levels" else self.embedding_size()
 
     def embedding_size(self) -> int:
         """Return how many numbers an embedding has."""
@@ -142,6 +149,7 @@ class Architecture:
             if layer.batch_norm:
                 yield WeightedLayer(f"encoder.dense{number}.norm", "norm", (layer.units,))
             num_inputs = layer.units
+        num_inputs = self.trained_size()
         if self.head is not None:
             yield WeightedLayer("head", "dense", (1, 1 if self.distance in ("euclidean", "cosine") else num_inputs))
         if self.num_classes is not None:

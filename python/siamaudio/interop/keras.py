@@ -164,22 +164,28 @@ def to_keras(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part = 
     check_part(part, architecture)
     h5py = require("h5py", extra="keras", purpose="reading and writing Keras's files")
     is_legacy = place.name.endswith(".h5") and not place.name.endswith(".weights.h5")
-    described = description(architecture, part, is_legacy=is_legacy)
-    arrays = _keras_arrays(net.weights(), architecture, part)
+    weights = net.weights()
+    power = float(weights.get("calibration.power", 1.0))
+    if is_legacy and power != 1 and part != "classifier":
+        raise ParameterError(
+            "path", place.name, "a name that ends in .keras: .h5 has no layer for a calibration's power"
+        )
+    described = description(architecture, part, power=power, is_legacy=is_legacy)
+    arrays = _keras_arrays(weights, architecture, part)
     graph = read_graph(described)
     if is_legacy:
         replace_file(place, _legacy_file(h5py, described, graph, arrays))
         return
-    weights = _numbered_file(h5py, graph, arrays)
+    content = _numbered_file(h5py, graph, arrays)
     if place.name.endswith(".weights.h5"):
-        replace_file(place, weights)
+        replace_file(place, content)
         return
     described |= {"build_config": {"input_shape": None}, "compile_config": {}}
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as members:
         members.writestr("metadata.json", json.dumps({"keras_version": _KERAS_VERSION}))
         members.writestr(_CONFIG_MEMBER, json.dumps(described))
-        members.writestr(_WEIGHTS_MEMBER, weights)
+        members.writestr(_WEIGHTS_MEMBER, content)
     replace_file(place, archive.getvalue())
 
 
@@ -230,6 +236,7 @@ def _network(found: Match, graph: Graph, file: WeightFile) -> SiameseNetwork:
         weights["head.weight"] = weights["head.weight"] * np.float32(found.head_scale)
     if calibration:
         weights |= _calibration(calibration, architecture.embedding_size())
+        weights["calibration.power"] = np.array(found.power, dtype=np.float32)
     if architecture.num_classes is not None:
         loss: Any = CrossEntropy()
     else:

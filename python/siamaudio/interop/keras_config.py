@@ -16,7 +16,7 @@ def layer_name(name: str) -> str:
     return name.removeprefix("encoder.").replace(".", "_")
 
 
-def description(architecture: Architecture, part: Part, *, is_legacy: bool) -> dict[str, Any]:
+def description(architecture: Architecture, part: Part, *, power: float, is_legacy: bool) -> dict[str, Any]:
     """Describe a network as a functional model.
 
     Parameters
@@ -25,6 +25,8 @@ def description(architecture: Architecture, part: Part, *, is_legacy: bool) -> d
         What it is made of.
     part : {"siamese", "encoder", "classifier"}
         As `to_keras` takes it.
+    power : float
+        Of the calibration, where there is one.
     is_legacy : bool
         For an ``.h5`` file, which names no modules.
 
@@ -37,13 +39,16 @@ def description(architecture: Architecture, part: Part, *, is_legacy: bool) -> d
     shape = [None, bands, frames, channels]
     encoder = _Model("encoder", is_legacy)
     x = encoder.input("spectrograms", shape)
-    z = _encode(encoder, x, architecture)
+    z = _encode(encoder, x, architecture, as_trained=part == "classifier")
     if part == "classifier":
         if architecture.has_cosine_classifier:
             z = encoder.add("UnitNormalization", "directions", z)
         z = encoder.add("Dense", "classifier", z, units=architecture.num_classes, activation="softmax")
         return encoder.described([x], z)
     if architecture.is_calibrated:
+        if power != 1:  # by operations: Keras has no layer for this
+            sizes = encoder.operation("Power", "calibration_power", encoder.operation("Absolute", "sizes", z), power)
+            z = encoder.add("Multiply", "powered", [encoder.operation("Sign", "signs", z), sizes])
         z = encoder.add("UnitNormalization", "calibration_length", z)
         z = encoder.add("BatchNormalization", "calibration_mean", z,
                         center=False, scale=False, epsilon=NORM_EPSILON, momentum=0.99)  # fmt: skip
@@ -64,12 +69,14 @@ def description(architecture: Architecture, part: Part, *, is_legacy: bool) -> d
     return pairs.described([left, right], _compare(pairs, a, b, architecture))
 
 
-def _encode(model: _Model, x: _Tensor, architecture: Architecture) -> _Tensor:
+def _encode(model: _Model, x: _Tensor, architecture: Architecture, *, as_trained: bool) -> _Tensor:
+    """Make the encoder; `as_trained` leaves out what no loss, and so no classifier, has seen."""
     options = architecture.encoder
     if options.input_batch_norm:
         x = _norm(model, "input_norm", x)
+    earlier = x
     for number, block in enumerate(options.blocks, start=1):
-        name = f"block{number}"
+        name, earlier = f"block{number}", x
         x = model.add(
             "Conv2D",
             f"{name}_conv",
@@ -85,7 +92,10 @@ def _encode(model: _Model, x: _Tensor, architecture: Architecture) -> _Tensor:
             kind = {"max": "MaxPooling2D", "average": "AveragePooling2D"}[block.pooling]
             x = _pooling(model, kind, f"{name}_pooling", x, pair(block.pool_size))
         x = _dropout(model, name, x, block)
-    x = _pooled(model, x, architecture)
+    if options.pooling == "frequency_levels":
+        x = _levels(model, x, None if as_trained else earlier, architecture)
+    else:
+        x = _pooled(model, x, architecture)
     for number, layer in enumerate(options.dense, start=1):
         name = f"dense{number}"
         x = model.add("Dense", name, x, units=layer.units, activation="linear")
@@ -126,27 +136,34 @@ def _pooled(model: _Model, x: _Tensor, architecture: Architecture) -> _Tensor:
     if pooling == "global_average":
         return model.add("GlobalAveragePooling2D", "pooling", x)
     if pooling == "frequency":
-        return _frequency(model, x, architecture)
+        return _frequency(model, x, architecture.map_shapes()[-1][2])
     maximum = model.add("GlobalMaxPooling2D", "pooling" if pooling == "global_max" else "global_maximum", x)
     if pooling == "global_max":
         return maximum
-    if pooling == "global_average_max":
-        parts = [model.add("GlobalAveragePooling2D", "global_average", x), maximum]
-        return model.add("Concatenate", "pooling", parts)
+    return model.add("Concatenate", "pooling", [model.add("GlobalAveragePooling2D", "global_average", x), maximum])
+
+
+def _levels(model: _Model, x: _Tensor, earlier: _Tensor | None, architecture: Architecture) -> _Tensor:
+    *_, (_, _, earlier_frames), (_, _, frames) = architecture.map_shapes()
+    vectors = {
+        "frequency": _frequency(model, x, frames),
+        "maximum": model.add("GlobalMaxPooling2D", "global_maximum", x),
+    }
+    if earlier is not None:
+        vectors["earlier"] = _frequency(model, earlier, earlier_frames, name="earlier")
     parts = []
-    for name, part in (("frequency", _frequency(model, x, architecture)), ("maximum", maximum)):
-        length_1 = model.add("UnitNormalization", f"{name}_direction", part)
+    for name, vector in vectors.items():
+        length_1 = model.add("UnitNormalization", f"{name}_direction", vector)
         parts.append(model.add("Rescaling", f"{name}_part", length_1, scale=PART_LENGTH, offset=0.0))
     return model.add("Concatenate", "pooling", parts)
 
 
-def _frequency(model: _Model, x: _Tensor, architecture: Architecture) -> _Tensor:
+def _frequency(model: _Model, x: _Tensor, frames: int, name: str = "frequency") -> _Tensor:
     """Mean + maximum over all frames; Keras has no layer that pools over one side of any length."""
-    all_frames = (1, architecture.map_shapes()[-1][2])
-    mean = _pooling(model, "AveragePooling2D", "mean_over_time", x, all_frames)
-    maximum = _pooling(model, "MaxPooling2D", "maximum_over_time", x, all_frames)
-    total = model.add("Add", "mean_and_maximum", [mean, maximum])
-    return model.add("Flatten", "frequency", model.add("Permute", "channels_first", total, dims=(3, 1, 2)))
+    mean = _pooling(model, "AveragePooling2D", f"{name}_mean", x, (1, frames))
+    maximum = _pooling(model, "MaxPooling2D", f"{name}_maximum", x, (1, frames))
+    total = model.add("Add", f"{name}_sum", [mean, maximum])
+    return model.add("Flatten", name, model.add("Permute", f"{name}_channels_first", total, dims=(3, 1, 2)))
 
 
 def _compare(model: _Model, a: _Tensor, b: _Tensor, architecture: Architecture) -> _Tensor:
@@ -194,6 +211,13 @@ class _Model:
 
     def add(self, kind: str, name: str, x: _Tensor | list[_Tensor], **config: Any) -> _Tensor:
         self._append(kind, {"name": name, "trainable": True, **config}, [x])
+        return name, 0, 0
+
+    def operation(self, kind: str, name: str, x: _Tensor, *numbers: float) -> _Tensor:
+        """Apply one of Keras's operations, which the older form does not know."""
+        layer = {"class_name": kind, "config": {"name": name}, "name": name, "module": "keras.src.ops.numpy"}
+        inbound = {"args": [_tensor(x), *numbers], "kwargs": {}}
+        self._layers.append(layer | {"registered_name": kind, "inbound_nodes": [inbound]})
         return name, 0, 0
 
     def call(self, model: dict[str, Any], *calls: list[_Tensor]) -> list[_Tensor]:

@@ -31,6 +31,8 @@ class Match:
         bands, frames, channels.
     head_scale, head_offset : float
         The head sees scale * distance + offset.
+    power : float
+        Of the calibration, where there is one.
     """
 
     architecture: Architecture
@@ -38,6 +40,7 @@ class Match:
     is_channels_first: bool
     head_scale: float
     head_offset: float
+    power: float = 1.0
 
 
 def match(graph: Graph, *, distance: str | None, input_shape: Sequence[int] | None) -> Match:
@@ -91,10 +94,10 @@ def match(graph: Graph, *, distance: str | None, input_shape: Sequence[int] | No
         num_classes=chain.num_classes,
         is_calibrated=chain.is_calibrated,
     )
-    map_frames = architecture.map_shapes()[-1][2]
-    if chain.pooled_frames not in (None, map_frames):
-        raise UnreadableError(f"it pools over {chain.pooled_frames} of the map's {map_frames} frames; accepted: all")
-    return Match(architecture, layers, chain.is_channels_first, scale, offset)
+    for pooled, (_, _, frames) in zip(chain.pooled_frames, architecture.map_shapes()[::-1], strict=False):
+        if pooled not in (None, frames):
+            raise UnreadableError(f"it pools over {pooled} of a map's {frames} frames; accepted: all")
+    return Match(architecture, layers, chain.is_channels_first, scale, offset, chain.power)
 
 
 def _input_shape(inputs: Sequence[Node], given: Sequence[int] | None) -> tuple[int, int, int]:
@@ -307,17 +310,33 @@ class _Pool:
     name: str
     node: Node
     is_channels_first: bool = False
-    frames: int | None = None  # that a pool over time covers; None: all
+    frames: tuple[int | None, ...] = ()  # that pools over time cover, of the last map and the one before; None: all
+    earlier: Node | None = None  # the map before the last, where it is pooled too
 
 
-def _steps(node: Node) -> list[Node | _Pool]:
+@dataclasses.dataclass(frozen=True)
+class _Power:
+    """sign(z) |z|^exponent."""
+
+    node: Node
+    exponent: float
+
+
+_Step = Node | _Pool | _Power
+
+
+def _steps(node: Node) -> list[_Step]:
     """Return the layers from the input to a node, in the order of the data, the pooling of the last map as one."""
-    found: list[Node | _Pool] = []
+    found: list[_Step] = []
     while node.kind != "InputLayer":
         pool = _pooling(node)
         if pool is not None:
             step, node = pool
             found.append(step)
+            continue
+        if node.kind == "Multiply" and (power := _power(node)) is not None:
+            found.append(_Power(node, power[1]))
+            node = power[0]
             continue
         if len(node.inputs) != 1:
             raise UnreadableError(
@@ -340,14 +359,14 @@ def _pooling(node: Node) -> tuple[_Pool, Node] | None:
         below = _as_node(inner.inputs[0])
         if below.kind == "Add":
             frequency = _frequency(node)
-            return None if frequency is None else (_Pool("frequency", node, frames=frequency[1]), frequency[0])
+            return None if frequency is None else (_Pool("frequency", node, frames=(frequency[1],)), frequency[0])
         if inner.config["dims"] == [3, 1, 2]:
             return _Pool("flatten", node, is_channels_first=True), below
         raise UnreadableError(f"{inner} has dims {inner.config['dims']}; accepted before flattening: (3, 1, 2)")
-    if node.kind != "Concatenate" or len(node.inputs) != 2:
+    if node.kind != "Concatenate" or len(node.inputs) not in (2, 3):
         return None
-    first, second = (_as_node(each) for each in node.inputs)
-    if (first.kind, second.kind) == ("GlobalAveragePooling2D", "GlobalMaxPooling2D"):
+    first, second, *third = (_as_node(each) for each in node.inputs)
+    if (first.kind, second.kind, third) == ("GlobalAveragePooling2D", "GlobalMaxPooling2D", []):
         return (_Pool("global_average_max", node), _as_node(first.inputs[0])) if first.inputs == second.inputs else None
     parts = [_unscaled(first), _unscaled(second)]
     if parts[0] is None or parts[1] is None or parts[1].kind != "GlobalMaxPooling2D":
@@ -355,7 +374,27 @@ def _pooling(node: Node) -> tuple[_Pool, Node] | None:
     frequency = _frequency(parts[0])
     if frequency is None or parts[1].inputs[0] is not frequency[0]:
         return None
-    return _Pool("frequency_global", node, frames=frequency[1]), frequency[0]
+    if not third:
+        return _Pool("frequency_levels", node, frames=(frequency[1],)), frequency[0]
+    below = _unscaled(third[0])
+    earlier = None if below is None else _frequency(below)
+    if earlier is None:
+        return None
+    return _Pool("frequency_levels", node, frames=(frequency[1], earlier[1]), earlier=earlier[0]), frequency[0]
+
+
+def _power(node: Node) -> tuple[Node, float] | None:
+    """Return z and the exponent, where a node gives sign(z) |z|^exponent."""
+    if len(node.inputs) != 2:
+        return None
+    signs, sizes = (_as_node(each) for each in node.inputs)
+    if (signs.kind, sizes.kind) != ("Sign", "Power"):
+        return None
+    absolute, exponent = sizes.inputs
+    if not isinstance(exponent, float) or not 0 < exponent <= 1:
+        return None
+    is_of_one = _as_node(absolute).kind == "Absolute" and _as_node(absolute).inputs[0] is signs.inputs[0]
+    return (_as_node(signs.inputs[0]), exponent) if is_of_one else None
 
 
 def _unscaled(node: Node) -> Node | None:
@@ -390,7 +429,7 @@ def _frequency(node: Node) -> tuple[Node, int | None] | None:
 class _Chain:
     """Reads the layers of an encoder one after the other."""
 
-    def __init__(self, steps: list[Node | _Pool]) -> None:
+    def __init__(self, steps: list[_Step]) -> None:
         # What changes nothing
         self._steps = [step for step in steps if not _does_nothing(step)]
         self._position = 0
@@ -398,7 +437,8 @@ class _Chain:
         self.num_classes: int | None = None
         self.is_calibrated = False
         self.is_channels_first = False
-        self.pooled_frames: int | None = None
+        self.pooled_frames: tuple[int | None, ...] = ()
+        self.power = 1.0
 
     def encoder(self, *, is_classifier: bool) -> ConvEncoder:
         """Read them all; the last may be a classifier, which is then in `layers`."""
@@ -414,6 +454,9 @@ class _Chain:
             raise self._misplaced(pool, "a convolution, or what turns its map into a vector")
         self._position += 1
         self.is_channels_first, self.pooled_frames = pool.is_channels_first, pool.frames
+        last_conv = self.layers.get(f"encoder.block{len(blocks)}.conv")
+        if pool.earlier is not None and (last_conv is None or last_conv.inputs[0] is not pool.earlier):
+            raise UnreadableError(f"{pool.node} pools another map than that before the last block")
         dense = []
         while (layer := self._take("Dense")) is not None:
             if is_classifier and self._is_softmax(layer):
@@ -427,6 +470,8 @@ class _Chain:
                 self._classifier(layer)
         if self._position < len(self._steps):
             raise self._misplaced(self._next(), "the end of the encoder")
+        if pool.name == "frequency_levels" and pool.earlier is None and self.num_classes is None:
+            raise UnreadableError(f"{pool.node} pools the last map alone, as no encoder but that of a classifier")
         return ConvEncoder(
             blocks=tuple(blocks),
             input_batch_norm=input_norm is not None,
@@ -495,11 +540,19 @@ class _Chain:
 
     def _unit_lengths(self) -> bool:
         """Read "l2_normalize" and a calibration: unit lengths, minus a mean, times a matrix."""
+        power = self._next()
+        if isinstance(power, _Power):
+            self._position += 1
+            self.power = power.exponent
         if self._take("UnitNormalization") is None:
+            if isinstance(power, _Power):
+                raise self._misplaced(self._next(), "unit normalization, as after the power of a calibration,")
             return False
         mean = self._take("BatchNormalization", when=lambda node: not (_flag(node, "center") or _flag(node, "scale")))
-        if mean is None:
+        if mean is None and not isinstance(power, _Power):
             return True
+        if mean is None:
+            raise self._misplaced(self._next(), "the centring of a calibration")
         matrix = self._take("Dense", when=lambda node: not _flag(node, "use_bias") and _activation(node) == "linear")
         if matrix is None:
             raise self._misplaced(self._next(), "a dense layer without biases, as after the centring of a calibration")
@@ -531,11 +584,11 @@ class _Chain:
             return step
         return None
 
-    def _next(self) -> Node | _Pool | None:
+    def _next(self) -> _Step | None:
         return self._steps[self._position] if self._position < len(self._steps) else None
 
-    def _misplaced(self, step: Node | _Pool | None, accepted: str) -> UnreadableError:
-        node = step.node if isinstance(step, _Pool) else step
+    def _misplaced(self, step: _Step | None, accepted: str) -> UnreadableError:
+        node = step.node if isinstance(step, _Pool | _Power) else step
         if isinstance(node, Node) and node.kind == "Lambda":
             return UnreadableError(f"{node} holds code, which is never run; accepted: layers of Keras's own")
         found = "the encoder ends" if node is None else f"{node} comes"
@@ -549,8 +602,8 @@ class _Chain:
 # ---- Options of a layer
 
 
-def _does_nothing(step: Node | _Pool) -> bool:
-    if isinstance(step, _Pool):
+def _does_nothing(step: _Step) -> bool:
+    if isinstance(step, _Pool | _Power):
         return False
     if step.kind == "Activation":
         return _activation(step) == "linear"

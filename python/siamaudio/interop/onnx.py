@@ -83,7 +83,10 @@ def export_onnx(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part
         (side, [f"{side}_{size}" if size == "frames" else size for size in shape] if part == "siamese" else shape)
         for side in sides
     ]
-    encoded = [graph.encode(side, architecture, has_channels=len(shape) == 4) for side in sides]
+    is_classifier = part == "classifier"
+    encoded = [
+        graph.encode(side, architecture, has_channels=len(shape) == 4, as_trained=is_classifier) for side in sides
+    ]
     if part == "classifier":
         output, output_shape = graph.classify(encoded[0], architecture), ["clips", architecture.num_classes]
     elif part == "encoder":
@@ -129,15 +132,16 @@ class _Graph:
         opset = helper.make_opsetid("", _OPSET)
         return helper.make_model(graph, producer_name="siamaudio", opset_imports=[opset], ir_version=_IR_VERSION)
 
-    def encode(self, x: str, architecture: Architecture, *, has_channels: bool) -> str:
-        """Apply the encoder to spectrograms."""
+    def encode(self, x: str, architecture: Architecture, *, has_channels: bool, as_trained: bool) -> str:
+        """Apply the encoder to spectrograms; `as_trained` leaves out what no loss, and so no classifier, has seen."""
         options = architecture.encoder
         if not has_channels:
             x = self._add("Unsqueeze", x, self._integers(1))
         if options.input_batch_norm:
             x = self._norm(x, "encoder.input_norm")
+        earlier = x
         for number, block in enumerate(options.blocks, start=1):
-            name = f"encoder.block{number}"
+            name, earlier = f"encoder.block{number}", x
             x = self._add(
                 "Conv",
                 x,
@@ -153,7 +157,13 @@ class _Graph:
                 size = pair(block.pool_size)
                 x = self._add({"max": "MaxPool", "average": "AveragePool"}[block.pooling], x,
                               kernel_shape=size, strides=size)  # fmt: skip
-        x = self._pool(x, options.pooling)
+        if options.pooling == "frequency_levels":
+            parts = [self._frequency(x), self._over("ReduceMax", x, 2, 3)]
+            parts += [] if as_trained else [self._frequency(earlier)]
+            joined = self._add("Concat", *map(self._l2_normalize, parts), axis=1)
+            x = self._add("Mul", joined, self._number(PART_LENGTH))
+        else:
+            x = self._pool(x, options.pooling)
         for number, layer in enumerate(options.dense, start=1):
             name = f"encoder.dense{number}"
             x = self._dense(x, name)
@@ -166,6 +176,8 @@ class _Graph:
         """Centre and whiten embeddings, where the network does."""
         if not architecture.is_calibrated:
             return z
+        powered = self._add("Pow", self._add("Abs", z), self._weight("calibration.power"))
+        z = self._add("Mul", self._add("Sign", z), powered)
         centred = self._add("Sub", self._l2_normalize(z), self._weight("calibration.mean"))
         return self._add("MatMul", centred, self._weight("calibration.matrix"))
 
@@ -209,23 +221,19 @@ class _Graph:
         return self._add({"relu": "Relu", "elu": "Elu", "sigmoid": "Sigmoid", "tanh": "Tanh"}[activation], x)
 
     def _pool(self, x: str, pooling: str) -> str:
-        def over(operator: str, *axes: int) -> str:
-            return self._add(operator, x, axes=axes, keepdims=0)
-
         if pooling == "flatten":
             return self._add("Flatten", x)
-        if pooling == "global_average":
-            return over("ReduceMean", 2, 3)
-        maximum = over("ReduceMax", 2, 3)
-        if pooling == "global_max":
-            return maximum
-        if pooling == "global_average_max":
-            return self._add("Concat", over("ReduceMean", 2, 3), maximum, axis=1)
-        frequency = self._add("Flatten", self._add("Add", over("ReduceMean", 3), over("ReduceMax", 3)))
         if pooling == "frequency":
-            return frequency
-        parts = self._add("Concat", self._l2_normalize(frequency), self._l2_normalize(maximum), axis=1)
-        return self._add("Mul", parts, self._number(PART_LENGTH))
+            return self._frequency(x)
+        names = {"global_average": ["ReduceMean"], "global_max": ["ReduceMax"]}
+        parts = [self._over(name, x, 2, 3) for name in names.get(pooling, ["ReduceMean", "ReduceMax"])]
+        return parts[0] if len(parts) == 1 else self._add("Concat", *parts, axis=1)
+
+    def _frequency(self, x: str) -> str:
+        return self._add("Flatten", self._add("Add", self._over("ReduceMean", x, 3), self._over("ReduceMax", x, 3)))
+
+    def _over(self, operator: str, x: str, *axes: int) -> str:
+        return self._add(operator, x, axes=axes, keepdims=0)
 
     def _distance(self, a: str, b: str, distance: str) -> str:
         """Make what a head weighs: (clips, embedding_size) or (clips, 1)."""

@@ -93,16 +93,19 @@ class Siamese(nn.Module):
         size = architecture.embedding_size()
         self.metric = architecture.metric
         self.encoder = Encoder(architecture)
+        trained_size = architecture.trained_size()
         self.head = None
         if architecture.head is not None:
-            self.head = nn.Linear(1 if architecture.distance in ("euclidean", "cosine") else size, 1)
+            self.head = nn.Linear(1 if architecture.distance in ("euclidean", "cosine") else trained_size, 1)
         self.uses_head = architecture.uses_head
         self.classifier = None
         self.has_cosine_classifier = architecture.has_cosine_classifier
         if architecture.num_classes is not None:
-            self.classifier = nn.Linear(size, architecture.num_classes, bias=not self.has_cosine_classifier)
+            self.classifier = nn.Linear(trained_size, architecture.num_classes, bias=not self.has_cosine_classifier)
+        self.calibration_power: torch.Tensor | None
         self.calibration_mean: torch.Tensor | None
         self.calibration_matrix: torch.Tensor | None
+        self.register_buffer("calibration_power", torch.ones(()) if architecture.is_calibrated else None)
         self.register_buffer("calibration_mean", torch.zeros(size) if architecture.is_calibrated else None)
         self.register_buffer("calibration_matrix", torch.eye(size) if architecture.is_calibrated else None)
 
@@ -113,9 +116,10 @@ class Siamese(nn.Module):
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, embedding_size)."""
         z = self.encoder(x)
-        if self.calibration_mean is None or self.calibration_matrix is None:
+        if self.calibration_power is None or self.calibration_mean is None or self.calibration_matrix is None:
             return z
-        return (_l2_normalize(z) - self.calibration_mean) @ self.calibration_matrix
+        powered = z.sign() * z.abs() ** self.calibration_power
+        return (_l2_normalize(powered) - self.calibration_mean) @ self.calibration_matrix
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Embeddings, broadcastable (..., embedding_size) -> similarities (...)."""
@@ -129,7 +133,7 @@ class Siamese(nn.Module):
         """Spectrograms -> P(class), (clips, classes), as `SiameseNetwork.predict_proba`."""
         if self.classifier is None:
             raise AttributeError("this network has no classifier")
-        z = self.encoder(x)
+        z = self.encoder(x)[:, : self.classifier.in_features]
         if not self.has_cosine_classifier:
             return torch.softmax(self.classifier(z), -1)
         return torch.softmax(functional.linear(_l2_normalize(z), _l2_normalize(self.classifier.weight)), -1)
@@ -177,11 +181,18 @@ class Encoder(nn.Module):
         self.l2_normalize = options.l2_normalize
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, units)."""
-        x = self.input_norm(x if x.ndim == 4 else x[:, None])
+        """(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, units).
+
+        While it trains, "frequency_levels" leaves out what no loss shall see.
+        """
+        x = earlier = self.input_norm(x if x.ndim == 4 else x[:, None])
         for block in self.blocks:
-            x = block(x)
-        x = _pooled(x, self.pooling)
+            x, earlier = block(x), x
+        if self.pooling == "frequency_levels":
+            parts = [_frequency(x), x.amax((2, 3))] + ([] if self.training else [_frequency(earlier)])
+            x = torch.cat([_l2_normalize(part) for part in parts], 1) * PART_LENGTH
+        else:
+            x = _pooled(x, self.pooling)
         for layer in self.dense:
             x = layer(x)
         return _l2_normalize(x) if self.l2_normalize else x
@@ -227,10 +238,11 @@ def _pooled(x: torch.Tensor, pooling: str) -> torch.Tensor:
         return x.amax((2, 3))
     if pooling == "global_average_max":
         return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
-    frequency = (x.mean(3) + x.amax(3)).flatten(1)
-    if pooling == "frequency":
-        return frequency
-    return torch.cat([_l2_normalize(frequency), _l2_normalize(x.amax((2, 3)))], 1) * PART_LENGTH
+    return _frequency(x)
+
+
+def _frequency(x: torch.Tensor) -> torch.Tensor:
+    return (x.mean(3) + x.amax(3)).flatten(1)
 
 
 def _l2_normalize(x: torch.Tensor) -> torch.Tensor:
