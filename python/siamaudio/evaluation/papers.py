@@ -19,9 +19,9 @@ from siamaudio.evaluation.intervals import delta_interval, normal_interval
 from siamaudio.evaluation.results import EvaluationResult
 from siamaudio.evaluation.subjects import Metric, Subject, as_subject, check_ways, counted, source_policy
 from siamaudio.evaluation.tasks import draw_tasks, play, play_all, raw_baseline, summarise
-from siamaudio.optional import require
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
+from siamaudio.optional import require
 
 __all__ = ["LloretClassifier", "fedele2022", "honka2019", "lloret2019", "metaaudio"]
 
@@ -189,7 +189,8 @@ def fedele2022(
     --------
     >>> import numpy as np
     >>> import siamaudio as sa
-    >>> result = sa.evaluation.fedele2022(embeddings=np.repeat(np.eye(5), 8, axis=0), labels=np.repeat(list("abcde"), 8))
+    >>> labels = np.repeat(list("abcde"), 8)
+    >>> result = sa.evaluation.fedele2022(embeddings=np.repeat(np.eye(5), 8, axis=0), labels=labels)
     >>> result.num_tasks, result.ways_curve
     (300, {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0})
     """
@@ -280,7 +281,8 @@ def metaaudio(
     --------
     >>> import numpy as np
     >>> import siamaudio as sa
-    >>> result = sa.evaluation.metaaudio(embeddings=np.repeat(np.eye(6), 8, axis=0), labels=np.repeat(list("abcdef"), 8))
+    >>> labels = np.repeat(list("abcdef"), 8)
+    >>> result = sa.evaluation.metaaudio(embeddings=np.repeat(np.eye(6), 8, axis=0), labels=labels)
     >>> result.num_tasks, result.accuracy
     (10000, 1.0)
     """
