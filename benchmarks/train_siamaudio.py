@@ -47,7 +47,9 @@ class Siamaudio:
             queries, supports, labels = file["queries"], file["supports"], file["labels"]
         features = sa.Features.from_arrays(self.clips, labels)
         seconds, result = timed(
-            lambda: sa.evaluation.honka2019(self.net, features, baseline=False, allow_trained_classes=True, num_threads=THREADS)
+            lambda: sa.evaluation.honka2019(
+                self.net, features, baseline=False, allow_trained_classes=True, num_threads=THREADS
+            )
         )
         embeddings = self.net.embed(self.clips, num_threads=THREADS)
         similarities = self.net.similarity(embeddings, embeddings, num_threads=THREADS)[queries[:, None], supports]
