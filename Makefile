@@ -18,7 +18,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-accuracy gpu-check clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-keras bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -53,6 +53,11 @@ bench-frontend: $(VENV)/installed-bench
 
 bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
 	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_training.py
+
+# Accuracy against seconds; a measurement of minutes, and therefore no part of bench. MINUTES=30 takes longer.
+MINUTES ?= 10
+bench-keras: $(VENV)/installed-bench $(KERAS_VENV)/installed
+	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_keras.py --minutes $(MINUTES)
 
 gpu-check:
 	$(PYTHON) tools/gpu_check.py

@@ -244,6 +244,70 @@ def test_worker(worker: types.ModuleType, tmp_path: Path) -> None:
     assert log.read_text() == "what a library says\n" * 3
 
 
+# ---- Keras
+
+
+@pytest.mark.slow
+def test_keras_quick(shared_data: Path, tmp_path: Path) -> None:
+    if not os.environ.get("SIAMAUDIO_KERAS_PYTHON"):
+        pytest.skip("Keras absent: set SIAMAUDIO_KERAS_PYTHON to an interpreter that has keras and tensorflow")
+    out = tmp_path / "keras.json"
+    done = _run("bench_keras.py", "--quick", "--out", str(out), SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert list(found["systems"]) == ["honka", "fedele"]
+    for system, values in found["systems"].items():
+        # the same network, before and after training: float32 sums in another order, and never the very same
+        assert all(0 < each <= values["tolerance"] for each in values["largest differences"].values())
+        contenders = values["contenders"]
+        assert set(contenders) == {"keras", "two-sided", "in-batch"} | ({"modern"} if system == "honka" else set())
+        for each in contenders.values():
+            assert each["name"] in done.stdout
+            seconds = [point["seconds"] for point in each["curve"]]
+            assert seconds == sorted(seconds)
+            assert all(0 <= point["accuracy"] <= 1 for point in each["curve"])
+            assert each["best_accuracy"] == max(point["accuracy"] for point in each["curve"])
+            assert min(each["evaluation"].values()) > 0
+            assert each["peak_memory"] > 5e7
+        pairs = {"honka": 2 * 8 * 3 * 3, "fedele": 100 * 8 * (4 + 4)}[system]  # 8 classes of 6 clips
+        assert contenders["keras"]["pairs_per_epoch"] == contenders["two-sided"]["pairs_per_epoch"] == pairs
+        assert contenders["in-batch"]["pairs_per_epoch"] > 0
+        classes = values["classes"]
+        assert not set(classes["train"]) & {*classes["validation"], *classes["test"]}
+    ratios = {(row["area"].split(" to ")[0], row["target"]) for row in found["rows"]}
+    assert {("training pairs", 100), ("training pairs", None), ("one-shot evaluation", None)} <= ratios
+    assert len(found["not reached"]) + sum(row["area"].startswith("time to") for row in found["rows"]) == 5
+    assert out.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_keras_absent(tmp_path: Path) -> None:
+    done = _run("bench_keras.py", "--quick", "--out", str(tmp_path / "keras.json"), SIAMAUDIO_KERAS_PYTHON="")
+    assert done.returncode == 1
+    assert done.stderr == "bench_keras: SIAMAUDIO_KERAS_PYTHON names no interpreter that has Keras\n"
+
+
+def test_what_a_curve_says(harness: types.ModuleType) -> None:
+    import bench_keras
+
+    accuracies = (0.2, 0.4, 0.3, 0.45, 0.5)
+    curve = [{"seconds": 10.0 * i, "steps": 8 * i, "accuracy": a} for i, a in enumerate(accuracies, start=1)]
+    assert [bench_keras.seconds_to(curve, 0.4, in_a_row=n) for n in (1, 2, 3)] == [20, 50, None]
+    assert bench_keras.accuracy_at(curve, "seconds", 35.0) == 0.3
+    assert bench_keras.accuracy_at(curve, "steps", 16) == 0.4
+    assert bench_keras.accuracy_at(curve, "steps", 7) is None
+    assert bench_keras.accuracies_of(curve) == [0.25, 0.3, 0.35, 0.4, 0.45, 0.5]
+
+
+def test_keras_answers_are_checked(harness: types.ModuleType) -> None:
+    import bench_keras
+
+    similarity = np.array([[1.0, 0.9, 0.2], [0.9, 1.0, 0.9], [0.2, 0.9, 1.0]])
+    played = {"queries": [0, 1], "supports": [[1, 2], [0, 2]], "answers": [0, 1]}  # clip 1 is a tie
+    bench_keras.check_answers(similarity, played, "honka")
+    with pytest.raises(harness.BenchmarkError, match=r"^honka: 1 of 2 one-shot tasks are answered otherwise"):
+        bench_keras.check_answers(similarity, {**played, "answers": [1, 1]}, "honka")
+
+
 # ---- accuracy
 
 
