@@ -20,8 +20,10 @@ from .errors import ParameterError as ParameterError
 from .errors import SiamaudioError as SiamaudioError
 from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
+from .evaluation import EmbeddingReport as EmbeddingReport
 from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
+from .evaluation import embedding_report as embedding_report
 from .evaluation import evaluate_fewshot as evaluate_fewshot
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import fedele2022 as fedele2022
