@@ -56,17 +56,22 @@ class Siamaudio:
             curve.append({**point, "pairs": record["num_pairs"]})
             return passed >= seconds
 
-        options: dict[str, Any] = {"epochs": MODERN_EPOCHS if RECIPE == "modern" else 100_000}
-        if RECIPE != "modern":
+        train, validation = self.parts["train"], self.parts["validation"]
+        options: dict[str, Any] = {"epochs": MODERN_EPOCHS}
+        if RECIPE == "modern":
+            self.net.build(train.shape[1:], num_classes=len(train.class_names), seed=SEED)
+        else:
             weights = np.load(WORK / f"{SYSTEM}-weights.npz")
-            self.net.build(self.parts["train"].shape[1:]).set_weights(dict(weights))
-            options |= {"warm_start": True, "pairing": RECIPE}
+            self.net.build(train.shape[1:]).set_weights(dict(weights))
+            options = {"epochs": 100_000, "pairing": RECIPE}
         if RECIPE == "two-sided":
             options["steps_per_epoch"] = steps_per_check
+        untrained = sa.evaluate_oneshot(self.net, validation)
         start = time.perf_counter()
         self.net.fit(
-            self.parts["train"],
-            validation=self.parts["validation"],
+            train,
+            validation=validation,
+            warm_start=True,
             patience=0,
             callbacks=[note],
             seed=SEED,
@@ -79,6 +84,8 @@ class Siamaudio:
             "curve": curve,
             "steps_per_epoch": len(self.epoch()),
             "pairs_per_epoch": self.pairs_per_epoch(curve[0]["pairs"]),
+            "untrained_accuracy": untrained.accuracy,
+            "raw_accuracy": untrained.baselines["raw spectrogram"],
             "best_accuracy": max(point["accuracy"] for point in curve),
             "test_accuracy": sa.evaluate_oneshot(self.net, self.parts["test"], baseline=False).accuracy,
         }

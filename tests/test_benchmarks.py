@@ -278,9 +278,13 @@ def test_keras_quick(shared_data: Path, tmp_path: Path) -> None:
     assert {("training pairs", 100), ("training pairs", None), ("one-shot evaluation", None)} <= ratios
     for system, values in found["systems"].items():
         times = [row for row in found["rows"] if row["area"].startswith("time to") and row["work"].startswith(system)]
-        missed = [line for line in found["not reached"] if line.startswith(system)]
-        learned = values["contenders"]["keras"]["best_accuracy"] > values["contenders"]["keras"]["untrained_accuracy"]
-        assert len(times) + len(missed) == (len(values["contenders"]) - 1 if learned else 1)
+        missed = [note for note in found["notes"] if note.startswith(system) and "not twice in a row" in note]
+        keras = values["contenders"]["keras"]
+        learned = keras["best_accuracy"] > keras["untrained_accuracy"]
+        assert len(times) + len(missed) == (len(values["contenders"]) - 1) * learned
+        is_poor = keras["best_accuracy"] < values["raw spectrograms"] and learned
+        assert is_poor == any(note.startswith(f"{system}: Keras's best") for note in found["notes"])
+        assert values["contenders"]["two-sided"]["untrained_accuracy"] == pytest.approx(keras["untrained_accuracy"])
     assert out.with_suffix(".png").stat().st_size > 10_000
 
 
@@ -288,6 +292,55 @@ def test_keras_absent(tmp_path: Path) -> None:
     done = _run("bench_keras.py", "--quick", "--out", str(tmp_path / "keras.json"), SIAMAUDIO_KERAS_PYTHON="")
     assert done.returncode == 1
     assert done.stderr == "bench_keras: SIAMAUDIO_KERAS_PYTHON names no interpreter that has Keras\n"
+
+
+@pytest.fixture
+def drawing(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS / "keras_baseline")
+    import drawing
+
+    return drawing
+
+
+def test_keras_baseline_draws_as_honka(drawing: types.ModuleType) -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(40), 40))
+    pairs, is_same = drawing.honka_pairs(labels, np.random.default_rng(0))
+    assert (is_same.sum(), (~is_same).sum()) == (16_000, 16_000)  # as the thesis counts
+    left, right = labels[pairs].T
+    np.testing.assert_array_equal(left == right, is_same)
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert len(np.unique(np.sort(pairs, axis=1), axis=0)) == len(pairs)
+    _, drawn = np.unique(pairs[:, 0], return_counts=True)
+    assert (len(drawn), set(drawn)) == (800, {40})
+
+    labels = np.repeat(np.arange(5), 40)
+    tasks = drawing.honka_tasks(labels, 0)
+    assert len(tasks) == 2000
+    queries, supports = {query for query, _ in tasks}, {tuple(supports) for _, supports in tasks}
+    assert (len(queries), len(supports)) == (100, 20)
+    assert len(queries.union(*supports)) == 200  # no query is a support, no support twice
+    assert all((labels[list(each)] == np.arange(5)).all() for each in supports)
+
+
+def test_keras_baseline_draws_as_fedele(drawing: types.ModuleType) -> None:
+    labels = np.repeat(np.arange(40), 8)
+    pairs, is_same = drawing.fedele_pairs(labels, 4, 4, np.random.default_rng(0))
+    assert pairs.shape == (320, 2)
+    for own, of_anchor in enumerate(pairs.reshape(40, 8, 2)):
+        (anchor,), partners = set(of_anchor[:, 0]), of_anchor[:, 1]
+        assert labels[anchor] == own
+        assert set(labels[partners[:4]]) == {own}
+        assert len({anchor, *partners[:4]}) == 5
+        assert len({own, *labels[partners[4:]]}) == 5  # four other classes
+    np.testing.assert_array_equal(labels[pairs[:, 0]] == labels[pairs[:, 1]], is_same)
+
+    labels = np.repeat(np.arange(5), 8)
+    tasks = drawing.fedele_tasks(labels, 0)
+    assert len(tasks) == 300
+    for number, (query, supports) in enumerate(tasks):
+        assert labels[query] == number % 5
+        np.testing.assert_array_equal(labels[supports], np.arange(5))
+        assert query not in supports
 
 
 def test_what_a_curve_says(harness: types.ModuleType) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from drawing import fedele_pairs, fedele_tasks
 from keras import layers
 
 NUM_POSITIVE = NUM_NEGATIVE = 4
 STEPS_BETWEEN_VALIDATIONS = 100
-NUM_TASKS = 300
+
+make_tasks = fedele_tasks
 
 
 def make_encoder(input_shape: tuple[int, ...]) -> keras.Model:
@@ -46,37 +48,11 @@ class Pairs(keras.utils.PyDataset):
         return STEPS_BETWEEN_VALIDATIONS
 
     def __getitem__(self, index: int) -> Any:
-        classes = np.arange(int(self._labels.max()) + 1)
-        left, right, is_same = [], [], []
-        for anchor_class in classes:
-            anchor, *positives = self._rng.choice(self._of_class(anchor_class), 1 + NUM_POSITIVE, replace=False)
-            others = self._rng.choice(classes[classes != anchor_class], NUM_NEGATIVE, replace=False)
-            negatives = [self._rng.choice(self._of_class(other)) for other in others]
-            left += [anchor] * (NUM_POSITIVE + NUM_NEGATIVE)
-            right += [*positives, *negatives]
-            is_same += [1.0] * NUM_POSITIVE + [0.0] * NUM_NEGATIVE
-        return (self._clips[left], self._clips[right]), np.array(is_same, dtype=np.float32)
+        pairs, is_same = fedele_pairs(self._labels, NUM_POSITIVE, NUM_NEGATIVE, self._rng)
+        left, right = pairs.T
+        return (self._clips[left], self._clips[right]), is_same.astype(np.float32)
 
     @property
     def num_pairs(self) -> int:
         """Of what counts as an epoch here."""
         return len(self) * (int(self._labels.max()) + 1) * (NUM_POSITIVE + NUM_NEGATIVE)
-
-    def _of_class(self, name: int) -> np.ndarray:
-        return np.flatnonzero(self._labels == name)
-
-
-def make_tasks(labels: np.ndarray, seed: int, num_tasks: int | None = None) -> list[tuple[int, np.ndarray]]:
-    """Return query and supports of each random task, the n-th support being of class n.
-
-    Each class is asked for in turn; query and support of its class are two different clips.
-    """
-    rng = np.random.default_rng(seed)
-    clips_of = [np.flatnonzero(labels == c) for c in range(int(labels.max()) + 1)]
-    tasks = []
-    for number in range(num_tasks or NUM_TASKS):
-        supports = np.array([rng.choice(clips) for clips in clips_of])
-        own = number % len(clips_of)
-        query, supports[own] = rng.choice(clips_of[own], 2, replace=False)
-        tasks.append((int(query), supports))
-    return tasks

@@ -10,12 +10,15 @@ from typing import Any
 
 import keras
 import numpy as np
+from drawing import honka_pairs, honka_tasks
 from keras import layers
 
 BATCH_SIZE = 20
 LEARNING_RATE = 6.11e-3
 DECAY = 1.59e-6
 DROPOUT = 0.25
+
+make_tasks = honka_tasks
 
 
 def make_encoder(input_shape: tuple[int, ...]) -> keras.Model:
@@ -42,29 +45,6 @@ def compile_network(network: keras.Model) -> None:
     network.compile(loss="mean_squared_error", optimizer=keras.optimizers.Adam(schedule))
 
 
-def draw_pairs(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the pairs of an epoch, shuffled: (pairs, 2) clips, and whether they are of one class.
-
-    A clip is drawn, paired with n / 2 others of its class and as many of other classes (n: clips of a class), and
-    leaves the pool; that for n - n / 2 clips of each class. No pair comes twice.
-    """
-    num_classes = int(labels.max()) + 1
-    clips_of_class = len(labels) // num_classes
-    half = clips_of_class // 2
-    in_pool = np.ones(len(labels), dtype=bool)
-    pairs, is_same = [], []
-    for drawn_class in rng.permutation(np.repeat(np.arange(num_classes), clips_of_class - half)):
-        clip = rng.choice(np.flatnonzero(in_pool & (labels == drawn_class)))
-        in_pool[clip] = False
-        for same in (True, False):
-            partners = np.flatnonzero(in_pool & ((labels == drawn_class) == same))
-            for partner in rng.choice(partners, min(half, len(partners)), replace=False):
-                pairs.append((clip, partner))
-                is_same.append(same)
-    order = rng.permutation(len(pairs))
-    return np.array(pairs)[order], np.array(is_same)[order]
-
-
 class Pairs(keras.utils.PyDataset):
     """Batches of pairs, drawn anew for each epoch."""
 
@@ -89,17 +69,4 @@ class Pairs(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Draw the pairs of the next epoch."""
-        self._pairs, self._is_same = draw_pairs(self._labels, self._rng)
-
-
-def make_tasks(labels: np.ndarray, seed: int, num_tasks: int | None = None) -> list[tuple[int, np.ndarray]]:
-    """Return query and supports of each task, the n-th support being of class n.
-
-    Each class's clips are shuffled and halved into queries and supports; the n-th supports of all classes are a support
-    set, which every query meets.
-    """
-    rng = np.random.default_rng(seed)
-    orders = [rng.permutation(np.flatnonzero(labels == c)) for c in range(int(labels.max()) + 1)]
-    sets = np.stack([order[len(order) // 2 :][: min(map(len, orders)) // 2] for order in orders], axis=1)
-    queries = np.concatenate([order[: len(order) // 2] for order in orders])
-    return [(int(query), supports) for query in queries for supports in sets][:num_tasks]
+        self._pairs, self._is_same = honka_pairs(self._labels, self._rng)

@@ -98,7 +98,7 @@ class Keras:
     def evaluate(self, num_tasks: int | None) -> dict[str, Any]:
         """Play the study's one-shot tasks on the validation classes, one call of `predict` a task."""
         clips, labels = self.clips["validation"], self.labels["validation"]
-        tasks = system.make_tasks(labels, SEED, num_tasks)
+        tasks = system.make_tasks(labels, SEED)[:num_tasks]
 
         def answer(query: int, supports: np.ndarray) -> int:
             sides = np.repeat(clips[query][None], len(supports), axis=0), clips[supports]
