@@ -39,7 +39,6 @@ from keras_work import PRESETS, SIZES, features_of, ours_from_keras, split_of, w
 from worker import Worker, WorkerError
 
 BENCHMARKS = Path(__file__).parent
-THREADS = 2
 WAYS = 5
 KERAS = "Keras on TensorFlow"
 RECIPES = {
@@ -55,25 +54,29 @@ CHECKS_PER_EPOCH = 4  # of ours, where an epoch is as long as Keras's
 TOLERANCE = 1e-3
 TIME_TARGET, PAIRS_TARGET = 30.0, 100.0
 
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": str(THREADS),
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
-
 Curve = list[dict[str, Any]]
 
 
 # ---- the contenders, one after the other
 
 
+def environment(threads: int) -> dict[str, str]:
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
 def train_keras(
     python: str, work: Path, system: str, validation: sa.Features, options: argparse.Namespace, seconds: float
 ) -> dict[str, Any]:
     """Train the Keras baseline, and check that our network with its weights is the same network."""
-    command = [python, BENCHMARKS / "keras_baseline" / "serve.py", work, system, str(options.seed), str(THREADS)]
-    with Worker(command, log=work / f"{system}-keras.log", environment=ENVIRONMENT) as worker:
+    command = [python, BENCHMARKS / "keras_baseline" / "serve.py", work, system]
+    command += [str(options.seed), str(options.threads)]
+    log = work / f"{system}-keras.log"
+    with Worker(command, log=log, environment=environment(options.threads)) as worker:
         packages = worker.ask("describe")["packages"]
         first = np.load(worker.ask("warm_up")["similarity"])
         found = worker.ask("train", seconds=seconds, num_checks=NUM_CHECKS)
@@ -92,7 +95,7 @@ def train_keras(
 
     with np.load(work / f"{system}-keras.npz") as before, np.load(found["weights"]) as after:
         twins = [ours_from_keras(system, validation.shape[1:], dict(arrays)) for arrays in (before, after)]
-    ours = [own.similarity(*2 * [own.embed(validation, num_threads=THREADS)]) for own in twins]
+    ours = [own.similarity(*2 * [own.embed(validation, num_threads=options.threads)]) for own in twins]
     differences = {
         when: check_same(own, theirs, TOLERANCE, f"{system}, similarities {when}")
         for when, own, theirs in zip(
@@ -133,8 +136,9 @@ def train_ours(
 ) -> dict[str, Any]:
     """Train one of our recipes in a process of its own."""
     command = [sys.executable, BENCHMARKS / "learn_siamaudio.py", work, system, recipe]
-    command += [str(options.seed), str(THREADS)]
-    with Worker(command, log=work / f"{system}-{recipe}.log", environment=ENVIRONMENT) as worker:
+    command += [str(options.seed), str(options.threads)]
+    log = work / f"{system}-{recipe}.log"
+    with Worker(command, log=log, environment=environment(options.threads)) as worker:
         found = worker.ask("train", seconds=seconds, steps_per_check=steps_per_check)
         found["evaluation"] = worker.ask("evaluate", num_tasks=options.tasks)
         return found | {"peak_memory": worker.peak_memory()}
@@ -206,7 +210,9 @@ def accuracies_of(curve: Curve, untrained: float) -> list[float]:
     return [accuracy for accuracy in sorted({*(step / 20 for step in range(20)), best}) if untrained < accuracy <= best]
 
 
-def ratio_rows(system: str, found: dict[str, dict[str, Any]], raw_accuracy: float) -> tuple[list[Row], list[str]]:
+def ratio_rows(
+    system: str, found: dict[str, dict[str, Any]], raw_accuracy: float, threads: int
+) -> tuple[list[Row], list[str]]:
     """Return what stands beside Keras as ratios, and in words what was not reached or says little."""
     rows, notes = [], []
     keras = found["keras"]
@@ -228,7 +234,7 @@ def ratio_rows(system: str, found: dict[str, dict[str, Any]], raw_accuracy: floa
         what = f"{system}, {RECIPES[system][recipe]}"
 
         def row(area: str, unit: Unit, ours: float, theirs: float, target: float | None, what: str = what) -> Row:
-            return Row(area, what, THREADS, KERAS, unit, [ours], [theirs], None, None, target)
+            return Row(area, what, threads, KERAS, unit, [ours], [theirs], None, None, target)
 
         ours, theirs = (each["seconds_to_accuracy"].get(best) for each in (own, keras))
         if theirs is not None and ours is None:
@@ -329,7 +335,7 @@ def draw(results: Path, picture: Path) -> None:
         ax.xaxis.set_major_formatter(ScalarFormatter())
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(0, 100)
-        ax.set_xlabel(f"seconds of training, {THREADS} threads")
+        ax.set_xlabel(f"seconds of training, {found['settings']['threads']} threads")
         ax.set_title(f"{system}: {values['shape'][0]} x {values['shape'][1]}, {values['num_train_clips']} clips")
         ax.grid(alpha=0.3)
         ax.legend(fontsize="small", loc="upper left")
@@ -347,6 +353,7 @@ def run(options: argparse.Namespace) -> None:
         "size": options.size,
         "seed": options.seed,
         "minutes": options.minutes,
+        "threads": options.threads,
         "quick": options.quick,
         "checks of ours in a row": 2,
     }
@@ -371,7 +378,7 @@ def run(options: argparse.Namespace) -> None:
                 contenders[recipe] = train_ours(work, system, recipe, steps_per_check, options, seconds)
                 raw_accuracy = contenders[recipe].pop("raw_accuracy")  # the same for all
             summarise(system, contenders)
-            rows, remarks = ratio_rows(system, contenders, raw_accuracy)
+            rows, remarks = ratio_rows(system, contenders, raw_accuracy, options.threads)
             report.rows += rows
             notes += remarks
             systems[system] = {
@@ -415,6 +422,7 @@ def main() -> None:
         "--size", choices=SIZES, default="small", help="full: 128 x 431; small: 64 x 108; tiny: 44 x 44"
     )
     parser.add_argument("--seed", type=int, default=0, help="of classes, weights and batches")
+    parser.add_argument("--threads", type=int, default=2, help="of each contender (default: 2)")
     parser.add_argument("--quick", action="store_true", help="few tiny clips, seconds of training: shows that it runs")
     parser.add_argument(
         "--out", type=Path, help="JSON file; the picture stands beside it (default: results/keras.json)"
