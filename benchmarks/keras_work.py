@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import siamaudio as sa
-from esc50 import split_classes
+from esc50 import linear_pictures, split_classes
 from harness import shared_data
 from siamaudio.splits import ClassSplit
 
@@ -30,10 +30,26 @@ SIZES = {
 """What the front end has in place of the studies' settings."""
 
 
-def features_of(system: str, size: str, clips_per_class: int | None) -> sa.Features:
-    """Return the log-mel spectrograms of fold 4 of ESC-50, as the study has them but for their size."""
-    front_end = sa.LogMel.preset(PRESETS[system], **SIZES[size])
-    features = front_end.transform(sa.datasets.esc50(shared_data("esc50-fold4")), progress=False)
+def features_of(data: str, system: str, size: str, clips_per_class: int | None) -> sa.Features:
+    """Return what is trained on.
+
+    Parameters
+    ----------
+    data : {"fold4", "all"}
+        Log-mel spectrograms of fold 4 of ESC-50, as the study has them but for their size; or the linear ones of all
+        clips, which are 64 x 64, 128 x 128 for the size "full".
+    system : str
+        Whose front end.
+    size : str
+        Of `SIZES`.
+    clips_per_class : int or None
+        The first few; None: all.
+    """
+    if data == "all":
+        features = linear_pictures(128 if size == "full" else 64)
+    else:
+        front_end = sa.LogMel.preset(PRESETS[system], **SIZES[size])
+        features = front_end.transform(sa.datasets.esc50(shared_data("esc50-fold4")), progress=False)
     if clips_per_class is None:
         return features
     kept = [np.flatnonzero(features.labels == label)[:clips_per_class] for label in range(len(features.class_names))]

@@ -106,12 +106,12 @@ class Siamaudio:
             return None
         return of_first_check if RECIPE == "in-batch" else sum(len(batch.pairs) for batch in self.epoch())
 
-    def evaluate(self, num_tasks: int | None) -> dict[str, Any]:
+    def evaluate(self) -> dict[str, Any]:
         """Play the study's one-shot tasks on the validation classes."""
         clips = self.parts["validation"]
         how: dict[str, Any] = {"baseline": False, "allow_trained_classes": True, "num_threads": THREADS}
         if SYSTEM == "fedele":
-            seconds, result = timed(lambda: sa.fedele2022(self.net, clips, tasks=num_tasks or 300, **how))
+            seconds, result = timed(lambda: sa.fedele2022(self.net, clips, **how))
         else:
             seconds, result = timed(lambda: sa.honka2019(self.net, clips, **how))
         return {"seconds": seconds, "num_tasks": result.num_tasks}
