@@ -320,7 +320,7 @@ def draw(results: Path, picture: Path) -> None:
     found = json.loads(results.read_text(encoding="utf-8"))
     colours = {"keras": "#000000", "two-sided": "#56b4e9", "in-batch": "#0072b2", "modern": "#d55e00"}
     systems = found["systems"]
-    figure, grid = plt.subplots(1, len(systems), figsize=(6.2 * len(systems), 4.2), layout="constrained", squeeze=False)
+    figure, grid = plt.subplots(1, len(systems), figsize=(6.2 * len(systems), 5.2), layout="constrained", squeeze=False)
     for ax, (system, values) in zip(grid[0], systems.items(), strict=True):
         for recipe, each in values["contenders"].items():
             seconds = [point["seconds"] for point in each["curve"]]
@@ -336,10 +336,10 @@ def draw(results: Path, picture: Path) -> None:
         ax.xaxis.set_major_formatter(ScalarFormatter())
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(0, 100)
-        ax.set_xlabel(f"seconds of training, {found['settings']['threads']} threads")
+        ax.set_xlabel(f"seconds of training, threads: {found['settings']['threads']}")
         ax.set_title(f"{system}: {values['shape'][0]} x {values['shape'][1]}, {values['num_train_clips']} clips")
         ax.grid(alpha=0.3)
-        ax.legend(fontsize="small", loc="upper left")
+        ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)
     grid[0, 0].set_ylabel("exact one-shot accuracy on validation classes, %")
     figure.savefig(picture, dpi=120)
     plt.close(figure)
