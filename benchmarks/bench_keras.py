@@ -5,9 +5,9 @@
     python benchmarks/bench_keras.py [--minutes 10] [--systems honka,fedele] [--data fold4] [--size small] [--seed 0]
 
 Trains Honka's and Fedele's systems as one would write them in Keras (benchmarks/keras_baseline/), and the same systems
-here, on spectrograms of ESC-50: 40 classes, 5 more to validate on, 5 unseen ones. All begin with the
-same weights and measure the same exact one-shot accuracy on the validation classes again and again. The environment
-variable SIAMAUDIO_KERAS_PYTHON names the interpreter that has Keras. benchmarks/README.md says how to read the table.
+here, on spectrograms of ESC-50: 40 classes, 5 more to validate on, 5 unseen ones. All begin with the same weights and
+measure the same exact one-shot accuracy on the validation classes again and again. The environment variable
+SIAMAUDIO_KERAS_PYTHON names the interpreter that has Keras. benchmarks/README.md says how to read the table.
 """
 
 from __future__ import annotations
@@ -421,6 +421,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="about so long the whole run takes (default: 10)")
     parser.add_argument("--systems", type=_systems, default=list(PRESETS), help="default: honka,fedele")
     parser.add_argument(
+        "--data",
+        choices=("fold4", "all"),
+        default="fold4",
+        help="fold 4's recordings, or spectrograms of all 2000 clips",
+    )
+    parser.add_argument(
         "--size", choices=SIZES, default="small", help="full: 128 x 431; small: 64 x 108; tiny: 44 x 44"
     )
     parser.add_argument("--seed", type=int, default=0, help="of classes, weights and batches")
@@ -432,7 +438,7 @@ def main() -> None:
     options = parser.parse_args()
     options.tasks, options.classes, options.clips_per_class = 300, None, None
     if options.quick:
-        options.data, options.size, options.minutes = "fold4", "tiny", 0.15
+        options.size, options.minutes = "tiny", 0.15
         options.tasks, options.classes, options.clips_per_class = 10, 18, 6
     try:
         run(options)
