@@ -280,9 +280,9 @@ def test_keras_quick(shared_data: Path, tmp_path: Path) -> None:
         times = [row for row in found["rows"] if row["area"].startswith("time to") and row["work"].startswith(system)]
         missed = [note for note in found["notes"] if note.startswith(system) and "not twice in a row" in note]
         keras = values["contenders"]["keras"]
-        learned = keras["best_accuracy"] > keras["untrained_accuracy"]
+        learned = keras["kept_accuracy"] > keras["untrained_accuracy"]
         assert len(times) + len(missed) == (len(values["contenders"]) - 1) * learned
-        is_poor = keras["best_accuracy"] < values["raw spectrograms"] and learned
+        is_poor = keras["kept_accuracy"] < values["raw spectrograms"] and learned
         assert is_poor == any(note.startswith(f"{system}: Keras's best") for note in found["notes"])
         assert values["contenders"]["two-sided"]["untrained_accuracy"] == pytest.approx(keras["untrained_accuracy"])
     assert out.with_suffix(".png").stat().st_size > 10_000
@@ -348,11 +348,14 @@ def test_what_a_curve_says(harness: types.ModuleType) -> None:
 
     accuracies = (0.2, 0.4, 0.3, 0.45, 0.5)
     curve = [{"seconds": 10.0 * i, "steps": 8 * i, "accuracy": a} for i, a in enumerate(accuracies, start=1)]
-    assert [bench_keras.seconds_to(curve, 0.4, in_a_row=n) for n in (1, 2, 3)] == [20, 50, None]
+    assert bench_keras.kept(curve) == 0.45
+    assert [bench_keras.seconds_to(curve, 0.4, at_first=first) for first in (True, False)] == [40, 50]
+    assert bench_keras.seconds_to(curve, 0.3, at_first=False) == 30
+    assert bench_keras.seconds_to(curve, 0.46, at_first=True) is None
     assert bench_keras.accuracy_at(curve, "seconds", 35.0) == 0.3
     assert bench_keras.accuracy_at(curve, "steps", 16) == 0.4
     assert bench_keras.accuracy_at(curve, "steps", 7) is None
-    assert bench_keras.accuracies_of(curve, 0.31) == [0.35, 0.4, 0.45, 0.5]
+    assert bench_keras.accuracies_of(curve, 0.31) == [0.35, 0.4, 0.45]
     assert bench_keras.accuracies_of(curve, 0.5) == []  # nothing was learned
 
 
