@@ -18,8 +18,8 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-evaluation bench-accuracy \
-	gpu-check clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-evaluation bench-keras \
+	bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -57,6 +57,11 @@ bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
 
 bench-evaluation: $(VENV)/installed-bench $(KERAS_VENV)/installed
 	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_evaluation.py
+
+# Accuracy against seconds; a measurement of minutes, and therefore no part of bench. MINUTES=30 takes longer.
+MINUTES ?= 10
+bench-keras: $(VENV)/installed-bench $(KERAS_VENV)/installed
+	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_keras.py --minutes $(MINUTES)
 
 gpu-check:
 	$(PYTHON) tools/gpu_check.py

@@ -244,6 +244,131 @@ def test_worker(worker: types.ModuleType, tmp_path: Path) -> None:
     assert log.read_text() == "what a library says\n" * 3
 
 
+# ---- Keras
+
+
+@pytest.mark.slow
+def test_keras_quick(shared_data: Path, tmp_path: Path) -> None:
+    if not os.environ.get("SIAMAUDIO_KERAS_PYTHON"):
+        pytest.skip("Keras absent: set SIAMAUDIO_KERAS_PYTHON to an interpreter that has keras and tensorflow")
+    out = tmp_path / "keras.json"
+    done = _run("bench_keras.py", "--quick", "--out", str(out), SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert list(found["systems"]) == ["honka", "fedele"]
+    for system, values in found["systems"].items():
+        # the same network, before and after training: float32 sums in another order, and never the very same
+        assert all(0 < each <= values["tolerance"] for each in values["largest differences"].values())
+        contenders = values["contenders"]
+        assert set(contenders) == {"keras", "two-sided", "in-batch"} | ({"modern"} if system == "honka" else set())
+        for each in contenders.values():
+            assert each["name"] in done.stdout
+            seconds = [point["seconds"] for point in each["curve"]]
+            assert seconds == sorted(seconds)
+            assert all(0 <= point["accuracy"] <= 1 for point in each["curve"])
+            assert each["best_accuracy"] == max(point["accuracy"] for point in each["curve"])
+            assert min(each["evaluation"].values()) > 0
+            assert each["peak_memory"] > 5e7
+        pairs = {"honka": 2 * 8 * 3 * 3, "fedele": 100 * 8 * (4 + 4)}[system]  # 8 classes of 6 clips
+        assert contenders["keras"]["pairs_per_epoch"] == contenders["two-sided"]["pairs_per_epoch"] == pairs
+        assert contenders["in-batch"]["pairs_per_epoch"] > 0
+        classes = values["classes"]
+        assert not set(classes["train"]) & {*classes["validation"], *classes["test"]}
+    ratios = {(row["area"].split(" to ")[0], row["target"]) for row in found["rows"]}
+    assert {("training pairs", 100), ("training pairs", None), ("one-shot evaluation", None)} <= ratios
+    for system, values in found["systems"].items():
+        times = [row for row in found["rows"] if row["area"].startswith("time to") and row["work"].startswith(system)]
+        missed = [note for note in found["notes"] if note.startswith(system) and "not twice in a row" in note]
+        keras = values["contenders"]["keras"]
+        learned = keras["kept_accuracy"] > keras["untrained_accuracy"]
+        assert len(times) + len(missed) == (len(values["contenders"]) - 1) * learned
+        is_poor = keras["kept_accuracy"] < values["raw spectrograms"] and learned
+        assert is_poor == any(note.startswith(f"{system}: Keras's best") for note in found["notes"])
+        assert values["contenders"]["two-sided"]["untrained_accuracy"] == pytest.approx(keras["untrained_accuracy"])
+    assert out.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_keras_absent(tmp_path: Path) -> None:
+    done = _run("bench_keras.py", "--quick", "--out", str(tmp_path / "keras.json"), SIAMAUDIO_KERAS_PYTHON="")
+    assert done.returncode == 1
+    assert done.stderr == "bench_keras: SIAMAUDIO_KERAS_PYTHON names no interpreter that has Keras\n"
+
+
+@pytest.fixture
+def drawing(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS / "keras_baseline")
+    import drawing
+
+    return drawing
+
+
+def test_keras_baseline_draws_as_honka(drawing: types.ModuleType) -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(40), 40))
+    pairs, is_same = drawing.honka_pairs(labels, np.random.default_rng(0))
+    assert (is_same.sum(), (~is_same).sum()) == (16_000, 16_000)  # as the thesis counts
+    left, right = labels[pairs].T
+    np.testing.assert_array_equal(left == right, is_same)
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert len(np.unique(np.sort(pairs, axis=1), axis=0)) == len(pairs)
+    _, drawn = np.unique(pairs[:, 0], return_counts=True)
+    assert (len(drawn), set(drawn)) == (800, {40})
+
+    labels = np.repeat(np.arange(5), 40)
+    tasks = drawing.honka_tasks(labels, 0)
+    assert len(tasks) == 2000
+    queries, supports = {query for query, _ in tasks}, {tuple(supports) for _, supports in tasks}
+    assert (len(queries), len(supports)) == (100, 20)
+    assert len(queries.union(*supports)) == 200  # no query is a support, no support twice
+    assert all((labels[list(each)] == np.arange(5)).all() for each in supports)
+
+
+def test_keras_baseline_draws_as_fedele(drawing: types.ModuleType) -> None:
+    labels = np.repeat(np.arange(40), 8)
+    pairs, is_same = drawing.fedele_pairs(labels, 4, 4, np.random.default_rng(0))
+    assert pairs.shape == (320, 2)
+    for own, of_anchor in enumerate(pairs.reshape(40, 8, 2)):
+        (anchor,), partners = set(of_anchor[:, 0]), of_anchor[:, 1]
+        assert labels[anchor] == own
+        assert set(labels[partners[:4]]) == {own}
+        assert len({anchor, *partners[:4]}) == 5
+        assert len({own, *labels[partners[4:]]}) == 5  # four other classes
+    np.testing.assert_array_equal(labels[pairs[:, 0]] == labels[pairs[:, 1]], is_same)
+
+    labels = np.repeat(np.arange(5), 8)
+    tasks = drawing.fedele_tasks(labels, 0)
+    assert len(tasks) == 300
+    for number, (query, supports) in enumerate(tasks):
+        assert labels[query] == number % 5
+        np.testing.assert_array_equal(labels[supports], np.arange(5))
+        assert query not in supports
+
+
+def test_what_a_curve_says(harness: types.ModuleType) -> None:
+    import bench_keras
+
+    accuracies = (0.2, 0.4, 0.3, 0.45, 0.5)
+    curve = [{"seconds": 10.0 * i, "steps": 8 * i, "accuracy": a} for i, a in enumerate(accuracies, start=1)]
+    assert bench_keras.kept(curve) == 0.45
+    assert [bench_keras.seconds_to(curve, 0.4, at_first=first) for first in (True, False)] == [40, 50]
+    assert bench_keras.seconds_to(curve, 0.3, at_first=False) == 30
+    assert bench_keras.seconds_to(curve, 0.46, at_first=True) is None
+    assert bench_keras.accuracy_at(curve, "seconds", 35.0) == 0.3
+    assert bench_keras.accuracy_at(curve, "steps", 16) == 0.4
+    assert bench_keras.accuracy_at(curve, "steps", 7) is None
+    assert bench_keras.accuracies_of(curve, 0.31) == [0.35, 0.4, 0.45]
+    assert bench_keras.accuracies_of(curve, 0.5) == []  # nothing was learned
+
+
+def test_keras_answers_are_checked(harness: types.ModuleType) -> None:
+    import bench_keras
+
+    similarity = np.array([[1.0, 0.9, 0.2], [0.9, 1.0, 0.9], [0.2, 0.9, 1.0]])
+    played = {"queries": [0, 1], "supports": [[1, 2], [0, 2]], "answers": [0, 1]}  # clip 1 is a tie
+    bench_keras.check_answers(similarity, played, "honka")
+    with pytest.raises(harness.BenchmarkError, match=r"^honka: 1 of 2 one-shot tasks are answered otherwise"):
+        bench_keras.check_answers(similarity, {**played, "answers": [1, 1]}, "honka")
+
+
 # ---- accuracy
 
 

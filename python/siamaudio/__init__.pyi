@@ -30,12 +30,14 @@ from .errors import StoreError as StoreError
 from .errors import TrainingError as TrainingError
 from .errors import TuningError as TuningError
 from .evaluation import Comparison as Comparison
+from .evaluation import EmbeddingReport as EmbeddingReport
 from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
 from .evaluation import LeakReport as LeakReport
 from .evaluation import PairResult as PairResult
 from .evaluation import SplitsResult as SplitsResult
 from .evaluation import compare as compare
+from .evaluation import embedding_report as embedding_report
 from .evaluation import evaluate_fewshot as evaluate_fewshot
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import evaluate_pairs as evaluate_pairs

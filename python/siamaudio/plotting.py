@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    from siamaudio.evaluation import Comparison, EvaluationResult, LeakReport, OperatingPoint, PairResult, SplitsResult
+    from siamaudio.evaluation import (
+        Comparison,
+        EmbeddingReport,
+        EvaluationResult,
+        LeakReport,
+        OperatingPoint,
+        PairResult,
+        SplitsResult,
+    )
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
@@ -35,6 +43,7 @@ __all__ = [
     "OneShotExample",
     "choose_examples",
     "confusion_size",
+    "embedding_map_size",
     "examples_size",
     "history_size",
     "per_class_size",
@@ -42,6 +51,8 @@ __all__ = [
     "plot_comparison",
     "plot_confusion",
     "plot_det",
+    "plot_embedding_map",
+    "plot_embedding_report",
     "plot_examples",
     "plot_history",
     "plot_leaks",
@@ -62,6 +73,13 @@ _VERMILLION = "#D55E00"
 _GREEN = "#009E73"
 _SKY = "#56B4E9"
 _BLACK = "#000000"
+
+_ORANGE = "#E69F00"
+_PURPLE = "#CC79A7"
+
+# Seven of each, so that the pairs repeat only after 49.
+_MAP_COLOURS = (_BLUE, _VERMILLION, _GREEN, _PURPLE, _ORANGE, _SKY, _BLACK)
+_MAP_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _BASELINE_STYLES = {"raw spectrogram": (_VERMILLION, "--"), "chance": (_GREEN, ":")}
 _MOST_CLASSES_WITH_NUMBERS = 12
@@ -509,6 +527,66 @@ def plot_splits(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def plot_embedding_map(report: EmbeddingReport, name: str, *, ax: Axes | None = None) -> Axes:
+    """Draw where clips lie in a map of the embedding space, a colour and a marker a class.
+
+    Clips to classify by are hollow, the others full. Up to 12 classes are named in a legend, more of them, up to 60, in
+    the middle of their clips.
+
+    Parameters
+    ----------
+    report : EmbeddingReport
+        Whose map to draw.
+    name : str
+        Of the map: "PCA" or "t-SNE".
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes(embedding_map_size()) if ax is None else ax
+    _draw_map(ax, report, name)
+    handles = _class_handles(report)
+    if handles:
+        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+    return ax
+
+
+def plot_embedding_report(report: EmbeddingReport) -> Figure:
+    """Draw all maps of a report side by side.
+
+    Parameters
+    ----------
+    report : EmbeddingReport
+        Whose maps to draw.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ParameterError
+        The report was made without maps.
+    """
+    import matplotlib.pyplot as plt
+
+    if not report.maps:
+        raise ParameterError("report", "one without maps", "one that was made with maps=True")
+    width, height = embedding_map_size()
+    figure, grid = plt.subplots(
+        1, len(report.maps), figsize=(width * len(report.maps), height), layout="constrained", squeeze=False
+    )
+    for ax, name in zip(grid[0], report.maps, strict=True):
+        _draw_map(ax, report, name)
+    handles = _class_handles(report)
+    if handles:
+        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize="small")
+    return figure
+
+
 def plot_spectrogram(spectrogram: npt.ArrayLike, *, front_end: LogMel | None = None, ax: Axes | None = None) -> Axes:
     """Draw a spectrogram in seconds and Hz, or in frames and bands where its front end is not known.
 
@@ -690,9 +768,59 @@ def confusion_size(result: EvaluationResult) -> tuple[float, float]:
     return side + 0.8, side
 
 
+def embedding_map_size() -> tuple[float, float]:
+    """Return the width and height in inches of a figure for `plot_embedding_map`."""
+    return 5.6, 4.6
+
+
 def examples_size(examples: Sequence[OneShotExample]) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_examples`."""
     return 1.9 * (1 + len(examples[0].supports)) + 0.8, 2.3 * len(examples) + 0.3
+
+
+def _draw_map(ax: Axes, report: EmbeddingReport, name: str) -> None:
+    places = report.maps[name]
+    for number, own in enumerate(report.classes):
+        colour, marker = _class_style(number)
+        is_own = report.labels == number
+        for chosen, filled in ((is_own & ~report.is_test, False), (is_own & report.is_test, True)):
+            faces = colour if filled else "none"
+            ax.scatter(*places[chosen].T, s=22, marker=marker, facecolors=faces, edgecolors=colour, linewidths=0.9)
+        if _MOST_CLASSES_WITH_NUMBERS < len(report.classes) <= _MOST_CLASSES_WITH_NAMES:
+            x, y = np.median(places[is_own], axis=0)
+            background = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.7}
+            ax.text(x, y, _shown(own), ha="center", va="center", fontsize="x-small", bbox=background, parse_math=False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    labels = ("", "")
+    if name == "PCA":
+        labels = tuple(f"{share:.0%} of the variance" for share in report.explained)
+    ax.set_xlabel(labels[0])
+    ax.set_ylabel(labels[1])
+    ax.set_title(name)
+
+
+def _class_style(number: int) -> tuple[str, str]:
+    """Return the colour and marker of a class; they repeat after 49 classes."""
+    turn, colour = divmod(number, len(_MAP_COLOURS))
+    return _MAP_COLOURS[colour], _MAP_MARKERS[(colour + turn) % len(_MAP_MARKERS)]
+
+
+def _class_handles(report: EmbeddingReport) -> list[Line2D]:
+    """Return a legend's lines: the classes, if they are few, and what hollow and full mean, if there are both."""
+    from matplotlib.lines import Line2D
+
+    handles: list[Line2D] = []
+    if len(report.classes) <= _MOST_CLASSES_WITH_NUMBERS:
+        for number, name in enumerate(report.classes):
+            colour, marker = _class_style(number)
+            handles.append(Line2D([], [], linestyle="none", marker=marker, color=colour, label=_shown(name)))
+    if report.is_test.any():
+        for label, face in (("to classify by", "none"), ("classified", _BLACK)):
+            handles.append(
+                Line2D([], [], linestyle="none", marker="o", color=_BLACK, markerfacecolor=face, label=label)
+            )
+    return handles
 
 
 def _draw_clips(

@@ -2,6 +2,7 @@
 
 from siamaudio.evaluation.class_splits import SplitsResult, evaluate_splits
 from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare
+from siamaudio.evaluation.embedding_report import EmbeddingReport, embedding_report
 from siamaudio.evaluation.exact import evaluate_oneshot
 from siamaudio.evaluation.fewshot import evaluate_fewshot
 from siamaudio.evaluation.leaks import LeakReport, NearDuplicate, leak_report
@@ -14,6 +15,7 @@ __all__ = [
     "Calibration",
     "ClassComparison",
     "Comparison",
+    "EmbeddingReport",
     "EvaluationResult",
     "Interval",
     "LeakReport",
@@ -23,6 +25,7 @@ __all__ = [
     "PairResult",
     "SplitsResult",
     "compare",
+    "embedding_report",
     "evaluate_fewshot",
     "evaluate_oneshot",
     "evaluate_pairs",

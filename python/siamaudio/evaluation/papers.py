@@ -23,7 +23,15 @@ from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
 from siamaudio.optional import require
 
-__all__ = ["LloretClassifier", "fedele2022", "honka2019", "lloret2019", "metaaudio"]
+__all__ = [
+    "LabelledEmbeddings",
+    "LloretClassifier",
+    "fedele2022",
+    "honka2019",
+    "labelled_embeddings",
+    "lloret2019",
+    "metaaudio",
+]
 
 LloretClassifier = Literal["average_distance", "knn", "svm_linear", "svm_polynomial", "svm_rbf", "forest"]
 LabelledEmbeddings = tuple[npt.ArrayLike, Sequence[str] | npt.ArrayLike]
@@ -370,8 +378,8 @@ def lloret2019(
         if value < 1:
             raise ParameterError(name, value, "1 or more")
     _check_seed(seed)
-    vectors, names = _labelled(net, train, "train", num_threads)
-    asked, asked_names = (vectors, names) if test is None else _labelled(net, test, "test", num_threads)
+    vectors, names = labelled_embeddings(net, train, "train", num_threads)
+    asked, asked_names = (vectors, names) if test is None else labelled_embeddings(net, test, "test", num_threads)
     classes, codes = np.unique(names, return_inverse=True)
     unknown = sorted(set(asked_names) - set(classes))
     if unknown:
@@ -459,9 +467,22 @@ def _aligned_tasks(
     return core.Tasks(classes, supports[:, :, None], asked[:, None])
 
 
-def _labelled(
+def labelled_embeddings(
     net: SiameseNetwork | None, clips: Features | LabelledEmbeddings, argument: str, num_threads: int | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
+    """Return embeddings and the class of each, checked.
+
+    Parameters
+    ----------
+    net : SiameseNetwork or None
+        What embeds features.
+    clips : Features or tuple
+        Labelled clips, or, without a network, their embeddings and classes.
+    argument : str
+        What the caller's caller calls them.
+    num_threads : int > 0 or None
+        CPU threads; None: one a core.
+    """
     if isinstance(clips, Features):
         if net is None:
             raise ParameterError(argument, "features without a network", "a tuple of embeddings and classes")
