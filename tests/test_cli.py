@@ -459,7 +459,7 @@ def test_evaluate_by_protocol(
     assert done.status == 0, done.err
     assert report.exists()
     ways = {} if function == "honka2019" else {"ways": 2}
-    expected = getattr(sa, function)(sa.SiameseNetwork.load(saved), unseen, **ways, **arguments)
+    expected = getattr(sa.evaluation, function)(sa.SiameseNetwork.load(saved), unseen, **ways, **arguments)
     values = json.loads(done.out)
     assert values.pop("report") == str(report)
     assert values == json.loads(expected.to_json())

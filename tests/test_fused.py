@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -44,7 +45,8 @@ def trained(encoder: sa.ConvEncoder, features: sa.Features, *, steps: int, seed:
 CONVOLUTION = {"kernel_size": 3, "padding": "same", "dropout": 0.0}
 ENCODERS = {
     "honka2019": without_dropout(sa.SiameseNetwork.preset("honka2019").encoder),
-    "modern": sa.SiameseNetwork.preset("modern").encoder,
+    # Its own pooling goes with losses of classes.
+    "modern": dataclasses.replace(sa.SiameseNetwork.preset("modern").encoder, pooling="frequency"),
     "without norms": sa.ConvEncoder(
         input_batch_norm=False,
         blocks=(

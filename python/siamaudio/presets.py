@@ -146,12 +146,13 @@ def _modern() -> dict[str, Any]:
 
     Convolutions of 32 filters (5 x 5, every second band), 64, 128 and 256 (3 x 3), padded, each with batch norm and
     ReLU, max pooling after the first three. The embedding keeps frequency rows apart: mean over time + maximum over
-    time of each, and the maximum of each channel. Cross-entropy with label smoothing 0.1; AdamW with warm-up, cosine
-    and a moving average of the weights, which is what is kept; spectrograms shifted, stretched, masked and mixed. The
-    input's batch norm and the augmentations make it the same for any unit of the spectrograms.
+    time of each, and the maximum of each channel; after training also the rows of the block before the last.
+    Cross-entropy with label smoothing 0.1; AdamW with warm-up, cosine and a moving average of the weights, which is
+    what is kept; spectrograms shifted, stretched, masked and mixed. The input's batch norm and the augmentations make
+    it the same for any unit of the spectrograms.
 
     Made for about 64 bands x 128 frames; any number of frames will do. ``fit(train)`` as it stands, for 40 epochs and
-    without validation, as the rate falls to 0 in the last step, then ``calibrate(train)``, which is worth 2 to 4
+    without validation, as the rate falls to 0 in the last step, then ``calibrate(train)``, which is worth up to 4
     points. ``docs/recipe.md`` tells how it was found and what did not help.
     """
     filters = ((32, 5), (64, 3), (128, 3), (256, 3))

@@ -143,7 +143,7 @@ def step(question: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[
     classifier = None
     if "classifier/kernel" in arrays:
         classifier = layers.Dense(arrays["classifier/kernel"].shape[1], activation="softmax")
-        classifier.build(embed.output.shape)
+        classifier.build((None, arrays["classifier/kernel"].shape[0]))
         variables |= {"classifier/kernel": classifier.kernel, "classifier/bias": classifier.bias}
     if variables.keys() != arrays.keys():
         raise ValueError(f"the model has {sorted(variables)}, the arrays are {sorted(arrays)}")
@@ -182,8 +182,13 @@ def _loss(
     if spec["type"] == "cross_entropy":
         targets = np.split(np.eye(classifier.units, dtype=np.float32)[labels], len(sides))
         smoothing = {"label_smoothing": spec["label_smoothing"]}
+        # In training the embedding ends before the rows of the block below the last.
+        seen = classifier.kernel.shape[0]
         of_sides = zip(sides, targets, strict=True)
-        terms = [keras.losses.categorical_crossentropy(own, classifier(side), **smoothing) for side, own in of_sides]
+        terms = [
+            keras.losses.categorical_crossentropy(own, classifier(side[:, :seen]), **smoothing)
+            for side, own in of_sides
+        ]
         return spec["weight"] * sum(ops.mean(term) for term in terms)
     if spec["type"] == "triplet":
         anchor, positive, negative = (ops.take(embeddings, batch["triplets"][:, role], axis=0) for role in range(3))

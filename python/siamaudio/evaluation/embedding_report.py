@@ -13,9 +13,9 @@ import numpy.typing as npt
 from siamaudio.errors import ParameterError
 from siamaudio.evaluation.papers import LabelledEmbeddings, LloretClassifier, labelled_embeddings, lloret2019
 from siamaudio.evaluation.results import EvaluationResult
-from siamaudio.optional import require
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
+from siamaudio.optional import require
 
 if TYPE_CHECKING:
     import pandas as pd
