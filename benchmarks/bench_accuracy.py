@@ -129,7 +129,11 @@ def measure(features: sa.Features, protocol: Protocol, split: int, options: argp
     }
 
 
-def _source_disjoint(net: sa.SiameseNetwork, test: sa.Features) -> float:
+def _source_disjoint(net: sa.SiameseNetwork, test: sa.Features) -> float | None:
+    """Return the accuracy where no support has the query's source; None where too few classes have two sources."""
+    sources = dict.fromkeys(zip(test.labels.tolist(), test.sources, strict=True))
+    if np.count_nonzero(np.bincount([label for label, _ in sources]) > 1) < WAYS:
+        return None
     return sa.evaluate_oneshot(net, test, ways=WAYS, source_disjoint=True, baseline=False).accuracy
 
 
@@ -172,12 +176,12 @@ def read_split(path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def fewer_clips(features: sa.Features, clips_per_class: int) -> sa.Features:
-    """Return the first clips of each class."""
-    labels = features.labels
-    order = np.argsort(labels, kind="stable")
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
-    return features[rank < clips_per_class]
+    """Return clips of each class, evenly spaced, as neighbours are often of one recording."""
+    chosen = []
+    for label in np.unique(features.labels):
+        clips = np.flatnonzero(features.labels == label)
+        chosen += clips[np.arange(clips_per_class) * len(clips) // clips_per_class].tolist()
+    return features[np.sort(chosen)]
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -216,7 +220,8 @@ def summary(results: dict[str, list[dict[str, Any]]], wanted: dict[str, Any]) ->
     """Return mean, standard deviation and standard error over splits of every figure, protocol by protocol."""
     protocols = {}
     for name, splits in results.items():
-        figures = {key: _moments([split["accuracy"][key] for split in splits]) for key in splits[0]["accuracy"]}
+        reached = {key: [split["accuracy"][key] for split in splits] for key in splits[0]["accuracy"]}
+        figures = {key: _moments([each for each in values if each is not None]) for key, values in reached.items()}
         protocols[name] = {
             "splits": [split["split"] for split in splits],
             "accuracy": figures,

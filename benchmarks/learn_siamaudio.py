@@ -111,9 +111,9 @@ class Siamaudio:
         clips = self.parts["validation"]
         how: dict[str, Any] = {"baseline": False, "allow_trained_classes": True, "num_threads": THREADS}
         if SYSTEM == "fedele":
-            seconds, result = timed(lambda: sa.fedele2022(self.net, clips, **how))
+            seconds, result = timed(lambda: sa.evaluation.fedele2022(self.net, clips, **how))
         else:
-            seconds, result = timed(lambda: sa.honka2019(self.net, clips, **how))
+            seconds, result = timed(lambda: sa.evaluation.honka2019(self.net, clips, **how))
         return {"seconds": seconds, "num_tasks": result.num_tasks}
 
 

@@ -73,8 +73,8 @@ def delta_interval(
         variances = np.bincount(pairs[0], weights=of_group**2, minlength=num_classes) * counts / (counts - 1)
         # Welch and Satterthwaite's degrees of freedom of a sum of variances.
         spread = np.sum(variances**2 / (counts - 1))
-    total = float(np.sum(variances))
-    degrees = total**2 / spread if spread > 0 else math.inf
+        total = float(np.sum(variances))
+        degrees = total**2 / spread if spread > 0 else math.inf  # NaN where a class has a single recording
     overall = normal_interval(float(np.mean(accuracies)), total / num_classes**2, kind=kind, degrees=degrees)
     each = [
         normal_interval(float(accuracy), float(variance), kind=kind, degrees=float(count - 1))
