@@ -421,6 +421,48 @@ def test_a_mistake_gets_one_line(
     assert outcome.out == ""
 
 
+def test_options_from_a_file(run, tmp_path: Path) -> None:
+    """What is typed goes before what the file says, and that before the defaults."""
+    clips = sa.datasets.synthetic(3, 2)
+    data = Path(clips.paths[0]).parents[1]
+    config = tmp_path / "run.toml"
+    config.write_text('[features]\nsr = 16000\nn-fft = 512\nn_mels = 20\ndtype = "float16"\n[train]\nepochs = 3\n')
+    done = run("--config", config, "features", data, "-o", tmp_path / "f.zarr", "--n-mels", 24)
+    assert done.status == 0, done.err
+    made = sa.Features.load(tmp_path / "f.zarr")
+    assert made.front_end == sa.LogMel(sr=16000, n_fft=512, n_mels=24, duration=1.5)
+    assert made.dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[features]\nmels = 20\n", "Unknown option: .*mels.*run.toml"),
+        ('[features]\nn_mels = "many"\n', "many"),
+        ("[features\n", "TOMLDecodeError"),
+        (None, "run.toml"),
+    ],
+)
+def test_a_wrong_file_of_options(run, tmp_path: Path, text: str | None, complaint: str) -> None:
+    config = tmp_path / "run.toml"
+    if text is not None:
+        config.write_text(text)
+    done = run("--config", config, "features", tmp_path, "-o", tmp_path / "f.zarr")
+    assert done.status in (1, 2)
+    assert done.out == ""
+    assert re.search(complaint, done.err)
+    assert done.err.count("\n") == 1
+
+
+def test_completion_is_installed(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    done = run("--install-completion", "--shell", "bash")
+    assert done.status == 0, done.err
+    (script,) = [path for path in tmp_path.rglob("siamaudio") if path.is_file()]
+    assert "evaluate-splits" in script.read_text()
+
+
 def test_info(run) -> None:
     facts = json.loads(run("info", "--json").out)
     assert facts["siamaudio"] == sa.__version__

@@ -1,0 +1,40 @@
+"""How Sphinx makes the documentation: `make docs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import siamaudio
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "siamaudio"
+author = "The siamaudio developers"
+copyright = "the siamaudio developers"
+version = release = siamaudio.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "benchmark_results",
+    "command_pages",
+]
+exclude_patterns = ["_build", "_extensions"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc's sections have them, with shapes and units
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+html_theme = "furo"
+html_title = f"siamaudio {release}"
+html_static_path: list[str] = []
+# Names in backticks that are no object of ours are words, not broken links.
+default_role = "code"
+nitpicky = False

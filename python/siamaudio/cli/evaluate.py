@@ -1,0 +1,103 @@
+"""siamaudio evaluate: accuracy on unseen classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+import siamaudio as sa
+from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Path,
+    features: Path,
+    /,
+    *,
+    protocol: Literal["exact", "sampled", "honka2019", "fedele2022", "metaaudio"] = "exact",
+    ways: int | None = None,
+    shots: int | None = None,
+    queries: int | None = None,
+    tasks: int | None = None,
+    scorer: Literal["mean", "max", "learned", "centroid", "cl2n", "knn"] | None = None,
+    neighbours: int | None = None,
+    seed: int | None = None,
+    source_disjoint: Annotated[bool, Parameter(negative="")] = False,
+    classes: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    allow_trained_classes: Annotated[bool, Parameter(negative="")] = False,
+    report: Path | None = None,
+    num_threads: NumThreads = None,
+    json: Json = False,
+) -> None:
+    """Measure one-shot or few-shot accuracy on unseen classes.
+
+    Parameters
+    ----------
+    model
+        A network that `siamaudio train` wrote.
+    features
+        A feature store made with the same options as the one it was trained on.
+    protocol
+        exact: over every possible one-shot task. sampled: random tasks. Or the tasks of a paper.
+    ways
+        Classes a task, 5 by default; honka2019 has all.
+    shots
+        Supports a class, for sampled and metaaudio; 1 by default.
+    queries
+        Queries a class, for sampled; 1 by default.
+    tasks
+        How many, for sampled, fedele2022 and metaaudio.
+    scorer
+        For sampled: what a query is given to; mean by default.
+    neighbours
+        For the scorer knn: supports that vote.
+    seed
+        Of random tasks; 0 by default.
+    source_disjoint
+        No query meets a support that was cut from the same source.
+    classes
+        Classes to evaluate on; by default the test classes of the network's split, or all that it has not seen.
+    allow_trained_classes
+        Accept classes that the network was trained on.
+    report
+        Write an HTML report here.
+    """
+    from siamaudio.evaluation import protocols
+
+    net = sa.SiameseNetwork.load(model)
+    data = sa.Features.load(features)
+    test = data.select_classes(classes if classes else unseen_classes(net, data))
+    result = protocols.evaluate(
+        net,
+        test,
+        protocol=protocol,
+        ways=ways,
+        shots=shots,
+        queries=queries,
+        tasks=tasks,
+        scorer=scorer,
+        neighbours=neighbours,
+        seed=seed,
+        base=data.select_classes(net.train_classes_) if scorer in ("learned", "cl2n") else None,
+        source_disjoint=source_disjoint,
+        allow_trained_classes=allow_trained_classes,
+        num_threads=num_threads,
+    )
+    if report is not None:
+        sa.write_report(report, net, test.select_classes(result.classes), result)
+    if json:
+        print_json({**result.to_dict(), **({} if report is None else {"report": str(report)})})
+        return
+    print(f"{result.description}; {result.num_clips} clips")
+    for name, accuracy in result.per_class.items():
+        interval = result.per_class_intervals[name]
+        print(f"  {name:<24} {accuracy:6.1%}  [{interval.low:.1%}, {interval.high:.1%}]")
+    baselines = ", ".join(f"{name} {accuracy:.1%}" for name, accuracy in result.baselines.items())
+    print(f"accuracy {result.accuracy:.1%} [{result.interval.low:.1%}, {result.interval.high:.1%}], {baselines}")
+    print(f"interval: {result.interval.confidence:.0%}, {result.interval.kind}")
+    if report is not None:
+        print(f"report: {report}")

@@ -1,0 +1,115 @@
+"""siamaudio tune: a search for the options of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import siamaudio as sa
+from siamaudio.cli._shared import Json, NumThreads, Out, parse_split, print_json
+
+__all__ = ["tune"]
+
+
+def tune(
+    features: Path,
+    /,
+    *,
+    out: Out,
+    space: str = "honka2019",
+    trials: int = 50,
+    storage: str | None = None,
+    study: str | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    patience: int | None = None,
+    batch_size: int | None = None,
+    pairing: Literal["in-batch", "two-sided"] | None = None,
+    sampler: Literal["tpe", "random"] = "tpe",
+    pruner: Literal["median", "none"] = "median",
+    takeover_seconds: int = 60,
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bf16"] = "auto",
+    num_threads: NumThreads = None,
+    json: Json = False,
+) -> None:
+    """Search for a network's options, by validation accuracy; run it again, or several at a time, to go on with it.
+
+    Parameters
+    ----------
+    features
+        A feature store that `siamaudio features` made.
+    out
+        The best network's options, a file such as best.json, for `siamaudio train --preset best.json`.
+    space
+        What to search: honka2019, fedele2022, or a file *.toml or *.json with the preset to start from and a table
+        parameters, of options as of train --set to a list of choices or to low, high and log.
+    trials
+        Trials that the study shall have in the end, whoever runs them.
+    storage
+        Where the study is kept: a file, by default that of --out with the suffix .journal, for processes of one
+        machine, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE for those of several.
+    study
+        Name in the storage; by default that of the space.
+    split
+        Classes to train on, to validate on and to leave for testing, as in 40/5/5; by default about 80, 10 and 10 %.
+    seed
+        Of the class split and the trials.
+    epochs
+        Most epochs of a trial; by default what the space is published with, or 40.
+    steps_per_epoch
+        Batches from one validation to the next; by default what the sampler calls an epoch.
+    patience
+        Epochs without a better validation accuracy after which a trial stops; 0: never.
+    batch_size
+        In the place of the samplers': clips, or pairs where both sides are encoded.
+    pairing
+        As of train.
+    sampler
+        What chooses options.
+    pruner
+        median: stop trials that are worse than most; none: stop none.
+    takeover_seconds
+        With a database, how long a process is silent before another takes its trial over.
+    device
+        auto, cpu, cuda or cuda:N.
+    precision
+        As of train.
+    """
+    from siamaudio.preset_files import check_preset_path
+    from siamaudio.splits import split_classes
+
+    check_preset_path(out)
+    chosen = sa.tuning.SearchSpace.load(space) if space.endswith((".toml", ".json")) else space
+    data = sa.Features.load(features)
+    num_train, num_validation, num_test = parse_split(split, len(data.class_names))
+    classes = split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
+    result = sa.tune(
+        data.select_classes(classes.train),
+        validation=data.select_classes(classes.validation),
+        space=chosen,
+        trials=trials,
+        storage=out.with_suffix(".journal") if storage is None else storage,
+        study=study,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        patience=patience,
+        batch_size=batch_size,
+        pairing=pairing,
+        sampler=sampler,
+        pruner=pruner,
+        takeover_seconds=takeover_seconds,
+        device=device,
+        precision=precision,
+        seed=seed,
+        num_threads=num_threads,
+    )
+    result.save(out)
+    if json:
+        print_json({"path": str(out), "split": classes.to_dict(), **result.to_dict()})
+        return
+    for name, value in result.best_params.items():
+        print(f"  {name} = {value}")
+    print(f"{out}: trial {result.best.trial} of {len(result.trials)}, validation accuracy {result.best_value:.1%}")
