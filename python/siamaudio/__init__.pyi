@@ -4,6 +4,7 @@ from . import evaluation as evaluation
 from . import interop as interop
 from . import losses as losses
 from . import optimizers as optimizers
+from . import plotting as plotting
 from . import samplers as samplers
 from . import schedules as schedules
 from . import tuning as tuning
