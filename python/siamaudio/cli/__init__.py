@@ -1,6 +1,6 @@
 """The command line: results on stdout, progress and complaints on stderr.
 
-A file in TOML may hold options, a table a command; those that are typed go before: ``siamaudio --config run.toml train``.
+A file in TOML may hold options, a table a command; typed ones go before: ``siamaudio --config run.toml train``.
 
 Exit status 0: done; 1: failed; 2: wrong use; 130: interrupted.
 """
