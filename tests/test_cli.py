@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -461,6 +462,17 @@ def test_completion_is_installed(run, tmp_path: Path, monkeypatch: pytest.Monkey
     assert done.status == 0, done.err
     (script,) = [path for path in tmp_path.rglob("siamaudio") if path.is_file()]
     assert "evaluate-splits" in script.read_text()
+
+
+@pytest.mark.parametrize("command", [name for name in cli.app if not name.startswith("-")])
+def test_the_examples_of_the_help_are_commands(run, command: str) -> None:
+    text = run(command, "--help").out
+    lines = [line.strip() for line in text[text.index("Examples:") :].splitlines()[1:] if line.strip()]
+    assert lines
+    for line in lines:
+        program, name, *arguments = shlex.split(line)
+        assert (program, name) == ("siamaudio", command)
+        cli.app.parse_args([name, *arguments], exit_on_error=False, print_error=False)
 
 
 def test_info(run) -> None:

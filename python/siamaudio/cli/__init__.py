@@ -8,6 +8,7 @@ Exit status 0: done; 1: failed; 2: wrong use; 130: interrupted.
 from __future__ import annotations
 
 import sys
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -40,20 +41,20 @@ app = cyclopts.App(
     help_format="plaintext",
 )
 app.register_install_completion_command(help="Complete commands and options in this shell from now on.")
-for _command in (
-    demo.demo,
-    features.features,
-    train.train,
-    tune.tune,
-    evaluate.evaluate,
-    classify.classify,
-    evaluate_pairs.evaluate_pairs,
-    evaluate_splits.evaluate_splits,
-    compare.compare,
-    leaks.leaks,
-    info.info,
+for _module, _command in (
+    (demo, demo.demo),
+    (features, features.features),
+    (train, train.train),
+    (tune, tune.tune),
+    (evaluate, evaluate.evaluate),
+    (classify, classify.classify),
+    (evaluate_pairs, evaluate_pairs.evaluate_pairs),
+    (evaluate_splits, evaluate_splits.evaluate_splits),
+    (compare, compare.compare),
+    (leaks, leaks.leaks),
+    (info, info.info),
 ):
-    app.command(_command)
+    app.command(_command, help_epilogue="Examples:\n" + textwrap.indent(_module.EXAMPLES, "  "))
 
 
 @app.meta.default

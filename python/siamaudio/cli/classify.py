@@ -7,7 +7,12 @@ from pathlib import Path
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, print_json
 
-__all__ = ["classify"]
+__all__ = ["EXAMPLES", "classify"]
+
+EXAMPLES = """\
+siamaudio classify net.siam --supports examples query.wav
+siamaudio classify net.siam --supports examples monday.wav tuesday.wav --json
+"""
 
 
 def classify(

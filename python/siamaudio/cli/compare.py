@@ -10,7 +10,11 @@ import siamaudio as sa
 from siamaudio.cli._shared import Json, print_json
 from siamaudio.errors import DatasetError
 
-__all__ = ["compare"]
+__all__ = ["EXAMPLES", "compare"]
+
+EXAMPLES = """\
+siamaudio compare modern.json honka.json --features esc50.zarr
+"""
 
 
 def compare(

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from siamaudio.cli._shared import Json, Out, print_json
 
-__all__ = ["demo"]
+__all__ = ["EXAMPLES", "demo"]
+
+EXAMPLES = """\
+siamaudio demo
+siamaudio demo --out tried --seed 1 --json
+"""
 
 
 def demo(*, out: Out = Path("out"), seed: int = 0, json: Json = False) -> None:

@@ -10,7 +10,13 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
 
-__all__ = ["evaluate"]
+__all__ = ["EXAMPLES", "evaluate"]
+
+EXAMPLES = """\
+siamaudio evaluate net.siam sounds.zarr --ways 4 --report report.html
+siamaudio evaluate net.siam esc50.zarr --source-disjoint --json
+siamaudio evaluate net.siam esc50.zarr --protocol sampled --shots 5
+"""
 
 
 def evaluate(

@@ -10,7 +10,11 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
 
-__all__ = ["evaluate_pairs"]
+__all__ = ["EXAMPLES", "evaluate_pairs"]
+
+EXAMPLES = """\
+siamaudio evaluate-pairs net.siam sounds.zarr --false-accept-rates 0.01 0.001
+"""
 
 
 def evaluate_pairs(

@@ -10,7 +10,11 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, Out, parse_settings, print_json
 
-__all__ = ["evaluate_splits"]
+__all__ = ["EXAMPLES", "evaluate_splits"]
+
+EXAMPLES = """\
+siamaudio evaluate-splits esc50.zarr -o runs --calibrate --splits 20
+"""
 
 
 def evaluate_splits(

@@ -12,7 +12,13 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, Out, print_json
 
-__all__ = ["features"]
+__all__ = ["EXAMPLES", "features"]
+
+EXAMPLES = """\
+siamaudio features sounds -o sounds.zarr --duration 5
+siamaudio features ESC-50 -o esc50.zarr --front-end modern
+siamaudio features clips.csv -o c.zarr --sr 16000 --on-error skip
+"""
 
 
 def _log_mel_options() -> Any:

@@ -8,7 +8,11 @@ import platform
 import siamaudio as sa
 from siamaudio.cli._shared import Json, print_json
 
-__all__ = ["info"]
+__all__ = ["EXAMPLES", "info"]
+
+EXAMPLES = """\
+siamaudio info
+"""
 
 
 def info(*, json: Json = False) -> None:

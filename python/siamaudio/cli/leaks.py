@@ -7,7 +7,12 @@ from pathlib import Path
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
 
-__all__ = ["leaks"]
+__all__ = ["EXAMPLES", "leaks"]
+
+EXAMPLES = """\
+siamaudio leaks sounds.zarr
+siamaudio leaks sounds.zarr --model net.siam --ways 5 --json
+"""
 
 
 def leaks(

@@ -10,7 +10,13 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, Out, parse_settings, parse_split, print_json
 
-__all__ = ["train"]
+__all__ = ["EXAMPLES", "train"]
+
+EXAMPLES = """\
+siamaudio train sounds.zarr -o net.siam --preset modern --calibrate
+siamaudio train esc50.zarr -o net.siam --split 40/5/5 --set optimizer.lr=1e-3
+siamaudio train esc50.zarr -o net.siam --checkpoint run --resume
+"""
 
 
 def train(

@@ -8,7 +8,12 @@ from typing import Literal
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, Out, parse_split, print_json
 
-__all__ = ["tune"]
+__all__ = ["EXAMPLES", "tune"]
+
+EXAMPLES = """\
+siamaudio tune esc50.zarr -o best.json --space honka2019 --trials 50
+siamaudio tune esc50.zarr -o b.json --storage postgresql://u:pw@host:5432/db
+"""
 
 
 def tune(
