@@ -464,6 +464,30 @@ def test_completion_is_installed(run, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "evaluate-splits" in script.read_text()
 
 
+def test_a_dry_run_of_features_tells_what_the_run_makes(run, tmp_path: Path) -> None:
+    data = Path(sa.datasets.synthetic(3, 2).paths[0]).parents[1]
+    arguments = ("features", data, "-o", tmp_path / "f.zarr", "--sr", 16000, "--n-mels", 20)
+    planned = json.loads(run(*arguments, "--dry-run", "--json").out)
+    assert "6 clips of 20 bands x 47 frames, 3 classes, 0.0 MB" in run(*arguments, "--dry-run").out
+    assert not list(tmp_path.iterdir())
+    made = json.loads(run(*arguments, "--json").out)
+    assert (planned["shape"], planned["classes"]) == (made["shape"], made["classes"])
+    assert planned["num_bytes"] == sa.Features.load(tmp_path / "f.zarr").nbytes
+
+
+def test_a_dry_run_of_training_tells_the_split_and_the_network(run, stored: Path, tmp_path: Path) -> None:
+    arguments = ("train", stored, "-o", tmp_path / "n.siam", "--preset", "modern", "--split", "4/2/2", "--epochs", 1)
+    planned = json.loads(run(*arguments, "--dry-run", "--json").out)
+    done = run(*arguments, "--dry-run")
+    assert done.status == 0
+    assert "would be trained on 4 classes" in done.out
+    assert not list(tmp_path.iterdir())
+    made = json.loads(run(*arguments, "--json").out)
+    assert planned["split"] == made["split"]
+    assert planned["parameters"] == sa.SiameseNetwork.load(tmp_path / "n.siam").num_parameters()
+    assert run(*arguments, "--dry-run", "--set", "optimizer.lr=fast").status == 2
+
+
 @pytest.mark.parametrize("command", [name for name in cli.app if not name.startswith("-")])
 def test_the_examples_of_the_help_are_commands(run, command: str) -> None:
     text = run(command, "--help").out

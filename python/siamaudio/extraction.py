@@ -87,6 +87,28 @@ def extract(
     return store.read(target) if kept is None else kept
 
 
+def plan(front_end: LogMel, clips: Clips, *, on_error: str = "fail") -> tuple[LogMel, tuple[int, int, int]]:
+    """Return what `extract` would make without making it: the front end with its duration, and the array's shape.
+
+    Parameters
+    ----------
+    front_end : LogMel
+        With a duration, or that of the longest clip is found from the files' headers.
+    clips : Clips
+        What it would be made of.
+    on_error : {"fail", "skip"}
+        What to do with a file that is none.
+
+    Raises
+    ------
+    AudioError
+        A file cannot be read.
+    """
+    work = _Work(front_end, clips, "start", 0, on_error, None, False).with_duration()
+    num_clips, num_bands, num_frames = work.layout("float32").shape
+    return work.front_end, (num_clips, num_bands, num_frames)
+
+
 def _extract_to_store(work: _Work, target: Path, fingerprint: str, options: dict[str, Any]) -> None:
     unfinished = store.UnfinishedStore(target, fingerprint, work.layout(options["dtype"]))
     work.run(unfinished, unfinished.layout, unfinished.missing)

@@ -11,10 +11,11 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.errors import DatasetError, ParameterError
 
-__all__ = ["Json", "NumThreads", "Out", "parse_settings", "parse_split", "print_json", "unseen_classes"]
+__all__ = ["DryRun", "Json", "NumThreads", "Out", "parse_settings", "parse_split", "print_json", "unseen_classes"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 NumThreads = Annotated[int | None, Parameter(help="CPU threads; by default one a core.")]
+DryRun = Annotated[bool, Parameter(negative="", help="Check everything and say what would be done, but do nothing.")]
 Out = Annotated[Path, Parameter(name=["--out", "-o"])]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, get_type_hints
 
@@ -10,7 +11,7 @@ import docstring_parser
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, Out, print_json
+from siamaudio.cli._shared import DryRun, Json, NumThreads, Out, print_json
 
 __all__ = ["EXAMPLES", "features"]
 
@@ -51,6 +52,7 @@ def features(
     dtype: Literal["float32", "float16"] = "float32",
     on_error: Literal["fail", "skip"] = "fail",
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Make log-mel features of a data set, or find that they are up to date; an interrupted run is gone on with.
@@ -74,6 +76,20 @@ def features(
     """
     clips = sa.datasets.from_path(data)
     chosen = sa.LogMel.preset(front_end, **log_mel) if front_end else sa.LogMel(**log_mel)
+    if dry_run:
+        from siamaudio.extraction import plan
+
+        planned, shape = plan(chosen, clips, on_error=on_error)
+        num_bytes = math.prod(shape) * (2 if dtype == "float16" else 4)
+        if json:
+            values = {"path": str(out), "shape": list(shape), "num_bytes": num_bytes, "front_end": planned.to_dict()}
+            print_json({"dry_run": True, **values, "classes": list(clips.class_names)})
+            return
+        size = f"{shape[0]} clips of {shape[1]} bands x {shape[2]} frames"
+        print(
+            f"{out}: would hold {size}, {len(clips.class_names)} classes, {num_bytes / 1e6:.1f} MB before compression"
+        )
+        return
     made = chosen.transform(
         clips, path=out, crop=crop, seed=seed, dtype=dtype, on_error=on_error, num_threads=num_threads
     )

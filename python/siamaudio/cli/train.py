@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, Out, parse_settings, parse_split, print_json
+from siamaudio.cli._shared import DryRun, Json, NumThreads, Out, parse_settings, parse_split, print_json
 
 __all__ = ["EXAMPLES", "train"]
 
@@ -42,6 +42,7 @@ def train(
     device: str = "auto",
     precision: Literal["auto", "float32", "bf16"] = "auto",
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Train a network on some of the classes, watching others for the best epoch.
@@ -98,6 +99,17 @@ def train(
     classes = split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
     net = sa.SiameseNetwork.preset(preset).set_from_text(parse_settings(settings))
     train_features = data.select_classes(classes.train)
+    if dry_run:
+        net.build(data.shape[1:], num_classes=num_train)
+        if json:
+            print_json(
+                {"dry_run": True, "path": str(out), "split": classes.to_dict(), "parameters": net.num_parameters()}
+            )
+            return
+        print(net.summary())
+        groups = f"{num_train} classes ({len(train_features)} clips), validated on {num_validation}, {num_test} left"
+        print(f"{out}: would be trained on {groups}, for at most {epochs} epochs")
+        return
     net.fit(
         train_features,
         validation=data.select_classes(classes.validation),
