@@ -49,7 +49,8 @@ _NETWORKS = {
         None,
     ),
 }  # fmt: skip
-NAMES = (*presets.preset_names(), *_NETWORKS, "calibrated", "cosine classifier")
+NAMES = (*presets.preset_names(), *_NETWORKS, "calibrated", "shifted", "cosine classifier")
+SHIFTS = {"calibrated": [(0, 0)], "shifted": [(0, 0), (2, -7), (-1, 5)]}
 
 
 def network(name: str) -> sa.SiameseNetwork:
@@ -57,10 +58,10 @@ def network(name: str) -> sa.SiameseNetwork:
     if name in presets.preset_names():
         shape = next(shape for start, shape in _SHAPES.items() if name.startswith(start))
         net = sa.SiameseNetwork.preset(name).build(shape, num_classes=4)
-    elif name == "calibrated":
+    elif name in SHIFTS:
         net = network("modern")
         clips = np.random.default_rng(1).standard_normal((12, 64, 96))
-        return net.calibrate(sa.Features.from_arrays(clips, list("aabb") * 3))
+        return net.calibrate(sa.Features.from_arrays(clips, list("aabb") * 3), shifts=SHIFTS[name])
     elif name == "cosine classifier":
         encoder = sa.ConvEncoder(blocks=(_GELU,), pooling="global_max", dense=())
         net = sa.SiameseNetwork(encoder, distance="cosine", head=None, loss="arcface").build((12, 13), num_classes=3)

@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 import siamaudio as sa
 from siamaudio import checkpoint
+from siamaudio._engine import core
 
 
 def _fit(encoder: sa.ConvEncoder, features: sa.Features, **options: object) -> sa.SiameseNetwork:
@@ -355,6 +356,33 @@ def test_calibration_whitens_the_embeddings(
         net.calibrate(train, shrinkage=0.0)
     with pytest.raises(sa.ParameterError, match="power"):
         net.calibrate(train, power=1.5)
+
+
+def test_calibration_with_shifts(rng: np.random.Generator) -> None:
+    """What is whitened is the mean of the embeddings of a spectrogram moved as training moved it."""
+    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4),), pooling="frequency", dense=())
+    moving = (sa.augment.TimeShift(), sa.augment.FrequencyShift())
+    clips = rng.standard_normal((8, 12, 16)).astype(np.float32)
+    features = sa.Features.from_arrays(clips, list("aabbaabb"))
+
+    def moved(bands: int, frames: int) -> npt.NDArray[np.float32]:
+        rows = np.clip(np.arange(12) - bands, 0, 11)
+        return np.roll(clips[:, rows], frames, axis=2)
+
+    for augment, shifts in ((moving, [(0, 0), (1, 3), (-1, 5)]), (moving[:1], [(0, 0)]), ((), [(0, 0)])):
+        net = sa.SiameseNetwork(encoder, augment=augment).build((12, 16))
+        plain = net.embed(clips)
+        mean = np.mean([net.embed(moved(*shift)) for shift in shifts], axis=0)
+        net.calibrate(features)
+        weights = net.weights()
+        np.testing.assert_array_equal(weights["calibration.shifts"], shifts)
+        power, centre, matrix = core.fit_calibration(mean, features.labels, power=0.5, shrinkage=0.8)
+        roots = np.sign(mean) * np.abs(mean) ** power
+        expected = (roots / np.linalg.norm(roots, axis=1, keepdims=True) - centre) @ matrix
+        np.testing.assert_allclose(net.embed(clips), expected, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_array_equal(net.build((12, 16)).embed(clips), plain)
+    with pytest.raises(sa.ParameterError, match="shifts"):
+        net.calibrate(features, shifts=[])
 
 
 def test_any_number_of_frames_where_time_is_pooled(synthetic_features: sa.Features) -> None:

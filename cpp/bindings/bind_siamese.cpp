@@ -78,6 +78,22 @@ void bind_siamese(py::module_& module) {
           py::arg("spectrograms"), py::kw_only(), py::arg("num_threads"),
           "(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, dim), calibrated where that is set.")
       .def(
+          "embed_shifted",
+          [](Siamese& self, const ArrayOf<float>& spectrograms, const std::vector<std::pair<int64_t, int64_t>>& shifts,
+             int num_threads) {
+            std::vector<Shift> moves;
+            for (const auto& [bands, frames] : shifts) moves.push_back({.bands = bands, .frames = frames});
+            at::Tensor embeddings;
+            {
+              const py::gil_scoped_release release;
+              const ThreadCount threads(num_threads);
+              embeddings = self.embed_shifted(as_tensor(spectrograms), moves, signal_poll());
+            }
+            return to_array(embeddings);
+          },
+          py::arg("spectrograms"), py::kw_only(), py::arg("shifts"), py::arg("num_threads"),
+          "As embed, not calibrated: the means over the spectrograms moved by each (bands, frames).")
+      .def(
           "similarity",
           [](const Siamese& self, const ArrayOf<float>& a, const ArrayOf<float>& b, int num_threads) {
             at::Tensor similarity;
@@ -110,11 +126,16 @@ void bind_siamese(py::module_& module) {
           py::arg("embeddings"), "Embeddings without calibration (n, dim) -> (n, classes).")
       .def(
           "set_calibration",
-          [](Siamese& self, const ArrayOf<float>& power, const ArrayOf<float>& mean, const ArrayOf<float>& matrix) {
-            self.set_calibration({.power = as_tensor(power), .mean = as_tensor(mean), .matrix = as_tensor(matrix)});
+          [](Siamese& self, const ArrayOf<float>& power, const ArrayOf<float>& mean, const ArrayOf<float>& matrix,
+             const ArrayOf<float>& shifts) {
+            self.set_calibration({.power = as_tensor(power),
+                                  .mean = as_tensor(mean),
+                                  .matrix = as_tensor(matrix),
+                                  .shifts = as_tensor(shifts)});
           },
-          py::kw_only(), py::arg("power"), py::arg("mean"), py::arg("matrix"),
-          "From now on embed() gives (p / |p| - mean) @ matrix with p = sign(z) |z|**power.")
+          py::kw_only(), py::arg("power"), py::arg("mean"), py::arg("matrix"), py::arg("shifts"),
+          "From now on embed() gives (p / |p| - mean) @ matrix with p = sign(z) |z|**power, z the mean over shifts (n, "
+          "2).")
       .def("clear_calibration", &Siamese::clear_calibration, "embed() gives what the encoder makes again.")
       .def_property_readonly("is_calibrated", &Siamese::is_calibrated)
       .def_property_readonly("has_head", &Siamese::has_head)

@@ -63,7 +63,10 @@ Calibration fit_calibration(const at::Tensor& embeddings, std::span<const int64_
   const at::Tensor shrunk = (1 - shrinkage) * covariance + shrinkage * variance * at::eye(dim, at::kDouble);
   const auto [eigenvalues, eigenvectors] = at::linalg_eigh(shrunk);
   const at::Tensor matrix = (eigenvectors * eigenvalues.rsqrt()).matmul(eigenvectors.t());
-  return {.power = power.to(at::kFloat), .mean = directions.mean(0).to(at::kFloat), .matrix = matrix.to(at::kFloat)};
+  return {.power = power.to(at::kFloat),
+          .mean = directions.mean(0).to(at::kFloat),
+          .matrix = matrix.to(at::kFloat),
+          .shifts = at::zeros({1, 2}, at::kFloat)};
 }
 
 }  // namespace siamaudio

@@ -1,9 +1,11 @@
 #include "model/siamese.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/choices.h"
 #include "base/errors.h"
@@ -16,6 +18,17 @@ namespace {
 
 constexpr int64_t kEmbedBlock = 8;  // clips; bounds the memory of the activations, fresh pages of which take time
 constexpr int64_t kSimilarityBlockValues = 2'097'152;  // of one block of similarities
+constexpr std::array<Shift, 1> kNoShift{};
+
+std::vector<Shift> to_shifts(const at::Tensor& rows) {
+  const at::Tensor numbers = rows.to(at::kCPU, at::kLong).contiguous();
+  std::vector<Shift> shifts;
+  for (int64_t i = 0; i < numbers.size(0); ++i) {
+    const int64_t* row = numbers.const_data_ptr<int64_t>() + 2 * i;
+    shifts.push_back({.bands = row[0], .frames = row[1]});
+  }
+  return shifts;
+}
 
 }  // namespace
 
@@ -67,14 +80,28 @@ at::Tensor Siamese::classifier_logits(const at::Tensor& embeddings) const {
 }
 
 at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
+  if (!calibration_) return embed_blocks(spectrograms, kNoShift, nullptr, poll);
+  return embed_blocks(spectrograms, to_shifts(calibration_->shifts), &*calibration_, poll);
+}
+
+at::Tensor Siamese::embed_shifted(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Poll& poll) {
+  if (shifts.empty()) throw ParameterError("shifts", "none", "one or more");
+  return embed_blocks(spectrograms, shifts, nullptr, poll);
+}
+
+at::Tensor Siamese::embed_blocks(const at::Tensor& spectrograms, std::span<const Shift> shifts,
+                                 const Calibration* calibration, const Poll& poll) {
   const at::NoGradGuard no_grad;
   const int64_t num_clips = spectrograms.size(0);
   at::Tensor embeddings = at::empty({num_clips, embedding_size()}, at::kFloat);
   const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
   for (int64_t start = 0; start < num_clips; start += kEmbedBlock) {
     const int64_t size = std::min(kEmbedBlock, num_clips - start);
-    const at::Tensor block = encode(spectrograms.narrow(0, start, size).to(device_), pass);
-    embeddings.narrow(0, start, size).copy_(calibration_ ? calibrate(block, *calibration_) : block);
+    const at::Tensor block = spectrograms.narrow(0, start, size).to(device_);
+    at::Tensor mean = encode(shifted(block, shifts.front()), pass);
+    for (const Shift& shift : shifts.subspan(1)) mean = mean + encode(shifted(block, shift), pass);
+    if (shifts.size() > 1) mean = mean / static_cast<double>(shifts.size());
+    embeddings.narrow(0, start, size).copy_(calibration == nullptr ? mean : calibrate(mean, *calibration));
   }
   return embeddings;
 }
@@ -108,12 +135,16 @@ void Siamese::set_calibration(const Calibration& calibration) {
     throw ParameterError("calibration", "one for embeddings of another size",
                          "a power (), a mean (" + std::to_string(dim) + ",) and a matrix (" + std::to_string(dim) +
                              ", " + std::to_string(dim) + ")");
+  if (calibration.shifts.dim() != 2 || calibration.shifts.size(0) < 1 || calibration.shifts.size(1) != 2)
+    throw ParameterError("calibration", "shifts of another shape", "(one or more, 2): bands and frames");
   // The caller's memory may go.
   const auto copied = [&](const at::Tensor& x) {
     return x.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   };
-  calibration_ = {
-      .power = copied(calibration.power), .mean = copied(calibration.mean), .matrix = copied(calibration.matrix)};
+  calibration_ = {.power = copied(calibration.power),
+                  .mean = copied(calibration.mean),
+                  .matrix = copied(calibration.matrix),
+                  .shifts = copied(calibration.shifts)};
 }
 
 NamedTensors Siamese::parameters() const {
@@ -129,7 +160,10 @@ NamedTensors Siamese::weights() const {
   append(all, "encoder", encoder_.buffers());
   if (calibration_)
     append(all, "calibration",
-           {{"power", calibration_->power}, {"mean", calibration_->mean}, {"matrix", calibration_->matrix}});
+           {{"power", calibration_->power},
+            {"mean", calibration_->mean},
+            {"matrix", calibration_->matrix},
+            {"shifts", calibration_->shifts}});
   return all;
 }
 

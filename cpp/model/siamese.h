@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "model/layer_info.h"
 #include "model/linear.h"
 #include "model/named_tensors.h"
+#include "model/shifts.h"
 #include "model/workspace.h"
 
 namespace siamaudio {
@@ -66,12 +68,17 @@ class Siamese {
   /// of clips, `poll` in between.
   at::Tensor embed(const at::Tensor& spectrograms, const Poll& poll);
 
+  /// The means, not calibrated, of the embeddings of the spectrograms moved by each of the shifts: what a calibration
+  /// with these shifts is fitted on. Throws ParameterError without any.
+  at::Tensor embed_shifted(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Poll& poll);
+
   /// a: (n, dim), b: (m, dim), from embed -> (n, m) on the CPU, higher is more similar. P(same class) with a head; the
   /// cosine, or minus the Euclidean distance, without one; the cosine, whatever the head, where a calibration is set.
   /// Nothing of size (n, m, dim) is made.
   at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, const Poll& poll) const;
 
-  /// From now on embed() calibrates; encode() does not. Throws ParameterError for other sizes than the embedding's.
+  /// From now on embed() calibrates; encode() does not. Throws ParameterError for other sizes than the embedding's, and
+  /// shifts that are none.
   void set_calibration(const Calibration& calibration);
   void clear_calibration() { calibration_.reset(); }
   bool is_calibrated() const { return calibration_.has_value(); }
@@ -95,6 +102,9 @@ class Siamese {
   void to(at::Device device);
 
  private:
+  at::Tensor embed_blocks(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Calibration* calibration,
+                          const Poll& poll);
+
   SiameseOptions options_;
   InputShape input_;
   at::Generator initial_weights_;  // of the seed, on the CPU

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +17,7 @@ from siamaudio import encoders, fitting, network_options, options, samplers
 from siamaudio import losses as loss_options
 from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
-from siamaudio.augment import Augmentation
+from siamaudio.augment import Augmentation, FrequencyShift, TimeShift
 from siamaudio.clip_splits import Split, split_from_dict
 from siamaudio.encoders import ConvEncoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
@@ -33,6 +33,7 @@ from siamaudio.summary import Summary
 
 __all__ = ["SiameseNetwork"]
 
+_SHIFTS = ((0, 0), (1, 3), (-1, 5))  # in bands and frames; found on validation classes, see docs/recipe.md
 _EMBED_CLIPS = 256  # that are read at once; a multiple of the core's batches, so that the results have the same bits
 
 
@@ -433,13 +434,20 @@ class SiameseNetwork:
         return self
 
     def calibrate(
-        self, features: Features, *, power: float = 0.5, shrinkage: float = 0.8, num_threads: int | None = None
+        self,
+        features: Features,
+        *,
+        power: float = 0.5,
+        shrinkage: float = 0.8,
+        shifts: Sequence[tuple[int, int]] | Literal["augmented"] = "augmented",
+        num_threads: int | None = None,
     ) -> Self:
         """Centre and whiten the embeddings, so that their cosine tells classes apart better.
 
-        From then on `embed` gives (p / |p| - mean) S'^(-1/2) with p = sign(z) |z|^power of the encoder's z, the mean
-        and the within-class covariance S of these clips' p / |p|, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I,
-        and `similarity` is the cosine, whatever the head. Nothing else is learned.
+        From then on `embed` gives (p / |p| - mean) S'^(-1/2) with p = sign(z) |z|^power, z the mean of the encoder's
+        embeddings of the spectrogram moved by each of the shifts, the mean and the within-class covariance S of these
+        clips' p / |p|, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, and `similarity` is the cosine, whatever the
+        head. Nothing else is learned.
 
         Parameters
         ----------
@@ -449,25 +457,37 @@ class SiameseNetwork:
             Of the embeddings' values: below 1, a few large ones count for less; 1: as they are.
         shrinkage : float in (0, 1]
             Share of a covariance that is the same in all directions.
+        shifts : sequence of (int, int), or "augmented"
+            Bands upwards and frames later, (0, 0) for the spectrogram as it is; each costs the time of embedding once
+            more. Frames come in again at the other end, the edge's band takes the place of bands that are missing.
+            "augmented": (0, 0), (1, 3) and (-1, 5) where training moved the spectrograms too (`augment.TimeShift` and
+            `augment.FrequencyShift`), else (0, 0) alone.
         num_threads : int > 0 or None
             CPU threads; None: LibTorch's choice.
 
         Raises
         ------
         ParameterError
-            Power or shrinkage is out of its range, or the features are not those of the network.
+            Power or shrinkage is out of its range, there is no shift, or the features are not those of the network.
         DatasetError
             No class has two clips.
         TrainingError
             The network is not trained.
         """
         native = self._built()
+        if shifts == "augmented":
+            kinds = {type(augmentation) for augmentation in self.augment}
+            shifts = _SHIFTS if {TimeShift, FrequencyShift} <= kinds else _SHIFTS[:1]
         native.clear_calibration()
-        embeddings = self.embed(features, num_threads=num_threads)
+        embeddings = self._embedded(
+            features,
+            lambda block: native.embed_shifted(block, shifts=shifts, num_threads=num_threads or 0),
+        )
         if len(features) == 0 or np.bincount(features.labels).max() < 2:
             raise DatasetError("calibration needs classes with two or more clips")
         fitted = core.fit_calibration(embeddings, features.labels, power=power, shrinkage=shrinkage)
-        native.set_calibration(**dict(zip(("power", "mean", "matrix"), fitted, strict=True)))
+        power_mean_matrix = dict(zip(("power", "mean", "matrix"), fitted, strict=True))
+        native.set_calibration(**power_mean_matrix, shifts=np.array(shifts, dtype=np.float32))
         return self
 
     # ---- Use
@@ -494,6 +514,12 @@ class SiameseNetwork:
             The network is not trained.
         """
         native = self._built()
+        return self._embedded(features, lambda block: native.embed(block, num_threads=num_threads or 0))
+
+    def _embedded(
+        self, features: Features | npt.ArrayLike, embed: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    ) -> npt.NDArray[np.float32]:
+        """Check features and embed them, block by block."""
         if isinstance(features, Features):
             self._check_front_end(features)
             data: Features | npt.NDArray[np.float32] = features
@@ -508,10 +534,10 @@ class SiameseNetwork:
             if self.encoder.pooling != "flatten":
                 accepted[-1] = "frames"
             raise ParameterError("features", f"shape {data.shape}", f"(clips, {', '.join(accepted)})")
-        embeddings = np.empty((data.shape[0], native.embedding_size), dtype=np.float32)
+        embeddings = np.empty((data.shape[0], self._built().embedding_size), dtype=np.float32)
         for start in range(0, len(embeddings), _EMBED_CLIPS):
             block = np.asarray(data[start : start + _EMBED_CLIPS], dtype=np.float32)
-            embeddings[start : start + len(block)] = native.embed(block, num_threads=num_threads or 0)
+            embeddings[start : start + len(block)] = embed(block)
         return embeddings
 
     def similarity(
@@ -747,7 +773,9 @@ class SiameseNetwork:
 
 def _set_calibration(native: core.Siamese, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
     if "calibration.mean" in weights:
-        native.set_calibration(**{name: weights[f"calibration.{name}"] for name in ("power", "mean", "matrix")})
+        native.set_calibration(
+            **{name: weights[f"calibration.{name}"] for name in ("power", "mean", "matrix", "shifts")}
+        )
     else:
         native.clear_calibration()
 

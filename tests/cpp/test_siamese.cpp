@@ -2,9 +2,11 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -240,11 +242,13 @@ TEST(Siamese, CalibratesWhatItEmbedsButNotWhatItEncodes) {
     const at::Tensor mean = noise_tensor({8}, 3);
     const at::Tensor matrix = noise_tensor({8, 8}, 4);
     const at::Tensor power = make_tensor({0.5}, {});
-    network.set_calibration({.power = power, .mean = mean, .matrix = matrix});
+    const at::Tensor shifts = at::zeros({1, 2}, at::kFloat);
+    network.set_calibration({.power = power, .mean = mean, .matrix = matrix, .shifts = shifts});
     EXPECT_TRUE(network.is_calibrated());
     EXPECT_TRUE(at::equal(network.encode(clips, {}), plain));
     const at::Tensor calibrated = network.embed(clips, {});
-    expect_close(values(calibrated), values(calibrate(plain, {.power = power, .mean = mean, .matrix = matrix})), 1e-6);
+    expect_close(values(calibrated),
+                 values(calibrate(plain, {.power = power, .mean = mean, .matrix = matrix, .shifts = shifts})), 1e-6);
     EXPECT_TRUE(at::equal(network.similarity(calibrated, calibrated, {}),
                           metric_similarity(calibrated, calibrated, Metric::kCosine)));
 
@@ -255,14 +259,37 @@ TEST(Siamese, CalibratesWhatItEmbedsButNotWhatItEncodes) {
     const auto rejected = [&](const Calibration& other) {
       return rejected_parameter([&] { network.set_calibration(other); });
     };
-    EXPECT_EQ(rejected({.power = power, .mean = mean, .matrix = matrix.narrow(0, 0, 7)}), "calibration");
-    EXPECT_EQ(rejected({.power = power, .mean = matrix, .matrix = matrix}), "calibration");
-    EXPECT_EQ(rejected({.power = mean, .mean = mean, .matrix = matrix}), "calibration");
+    EXPECT_EQ(rejected({.power = power, .mean = mean, .matrix = matrix.narrow(0, 0, 7), .shifts = shifts}),
+              "calibration");
+    EXPECT_EQ(rejected({.power = power, .mean = matrix, .matrix = matrix, .shifts = shifts}), "calibration");
+    EXPECT_EQ(rejected({.power = mean, .mean = mean, .matrix = matrix, .shifts = shifts}), "calibration");
+    EXPECT_EQ(rejected({.power = power, .mean = mean, .matrix = matrix, .shifts = power}), "calibration");
+    EXPECT_EQ(rejected({.power = power, .mean = mean, .matrix = matrix, .shifts = at::zeros({0, 2})}), "calibration");
 
     network.clear_calibration();
     EXPECT_TRUE(at::equal(network.embed(clips, {}), plain));
     EXPECT_EQ(network.weights().size(), 21U);
   }
+}
+
+TEST(Siamese, EmbedsTheMeanOverShifts) {
+  Siamese network(small_options(Distance::kEuclidean), kInput, 1);
+  const at::Tensor clips = noise_tensor({11, 12, 10}, 2);
+  const std::vector<Shift> shifts{{}, {.bands = 1, .frames = 3}, {.bands = -2, .frames = 0}};
+  at::Tensor expected = at::zeros({11, 8}, at::kDouble);
+  for (const Shift& shift : shifts) expected = expected + network.embed(shifted(clips, shift), {}).to(at::kDouble) / 3;
+  const at::Tensor mean = network.embed_shifted(clips, shifts, {});
+  expect_close(values(mean), values(expected), 1e-6);
+  EXPECT_TRUE(at::equal(network.embed_shifted(clips, std::array{Shift{}}, {}), network.embed(clips, {})));
+  EXPECT_EQ(rejected_parameter([&] { network.embed_shifted(clips, {}, {}); }), "shifts");
+
+  const Calibration calibration{.power = make_tensor({0.5}, {}),
+                                .mean = noise_tensor({8}, 3),
+                                .matrix = noise_tensor({8, 8}, 4),
+                                .shifts = make_tensor({0, 0, 1, 3, -2, 0}, {3, 2})};
+  network.set_calibration(calibration);
+  expect_close(values(network.embed(clips, {})), values(calibrate(mean, calibration)), 1e-6);
+  EXPECT_TRUE(at::equal(named(network.weights(), "calibration.shifts"), calibration.shifts));
 }
 
 TEST(Siamese, ListsAllItsLayers) {

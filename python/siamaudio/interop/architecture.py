@@ -65,6 +65,8 @@ class Architecture:
     has_cosine_classifier : bool
         Whether the classifier compares directions, and has no biases.
     is_calibrated : bool
+    shifts : tuple of (int, int)
+        Of the calibration, in bands and frames; the spectrogram itself alone where there is none.
     """
 
     encoder: ConvEncoder
@@ -74,6 +76,7 @@ class Architecture:
     num_classes: int | None = None
     has_cosine_classifier: bool = False
     is_calibrated: bool = False
+    shifts: tuple[tuple[int, int], ...] = ((0, 0),)
 
     @classmethod
     def of(cls, net: SiameseNetwork) -> Architecture:
@@ -89,6 +92,7 @@ class Architecture:
             num_classes=None if classifier is None else len(classifier),
             has_cosine_classifier=classifier is not None and "classifier.bias" not in weights,
             is_calibrated="calibration.mean" in weights,
+            shifts=tuple((int(bands), int(frames)) for bands, frames in weights.get("calibration.shifts", [(0, 0)])),
         )
 
     @property

@@ -147,7 +147,8 @@ def to_keras(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part = 
     ImportError
         The package h5py is not installed (``siamaudio[keras]``).
     ParameterError
-        The file name ends in something else, or there is no such part.
+        The file name ends in something else, there is no such part, or the network is calibrated with shifts, which
+        Keras has no layer for.
     TrainingError
         The network has no weights, or no classifier where that is asked for.
 
@@ -162,6 +163,10 @@ def to_keras(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part = 
         raise ParameterError("path", place.name, "a name that ends in .keras, .h5 or .weights.h5")
     architecture = Architecture.of(net)
     check_part(part, architecture)
+    if architecture.shifts != ((0, 0),):
+        raise ParameterError(
+            "net", "one calibrated with shifts", "one calibrated without, by calibrate(train, shifts=[(0, 0)])"
+        )
     h5py = require("h5py", extra="keras", purpose="reading and writing Keras's files")
     is_legacy = place.name.endswith(".h5") and not place.name.endswith(".weights.h5")
     weights = net.weights()
@@ -237,6 +242,7 @@ def _network(found: Match, graph: Graph, file: WeightFile) -> SiameseNetwork:
     if calibration:
         weights |= _calibration(calibration, architecture.embedding_size())
         weights["calibration.power"] = np.array(found.power, dtype=np.float32)
+        weights["calibration.shifts"] = np.zeros((1, 2), dtype=np.float32)
     if architecture.num_classes is not None:
         loss: Any = CrossEntropy()
     else:

@@ -31,6 +31,7 @@ __all__ = ["export_onnx"]
 _OPSET = 17
 _IR_VERSION = 8
 _MOST_BYTES = 2**31 - 1  # that one protocol buffer can have
+_END = 2**62  # of any axis
 _TINY = 1e-12  # of a squared length
 _LEAKY_SLOPE = 0.2
 
@@ -85,7 +86,8 @@ def export_onnx(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part
     ]
     is_classifier = part == "classifier"
     encoded = [
-        graph.encode(side, architecture, has_channels=len(shape) == 4, as_trained=is_classifier) for side in sides
+        graph.encode_shifted(side, architecture, has_channels=len(shape) == 4, as_trained=is_classifier)
+        for side in sides
     ]
     if part == "classifier":
         output, output_shape = graph.classify(encoded[0], architecture), ["clips", architecture.num_classes]
@@ -131,6 +133,14 @@ class _Graph:
         )
         opset = helper.make_opsetid("", _OPSET)
         return helper.make_model(graph, producer_name="siamaudio", opset_imports=[opset], ir_version=_IR_VERSION)
+
+    def encode_shifted(self, x: str, architecture: Architecture, *, has_channels: bool, as_trained: bool) -> str:
+        """Return the mean of the embeddings of spectrograms moved by the calibration's shifts."""
+        embeddings = [
+            self.encode(self._shifted(x, bands, frames), architecture, has_channels=has_channels, as_trained=as_trained)
+            for bands, frames in architecture.shifts
+        ]
+        return embeddings[0] if len(embeddings) == 1 else self._add("Mean", *embeddings)
 
     def encode(self, x: str, architecture: Architecture, *, has_channels: bool, as_trained: bool) -> str:
         """Apply the encoder to spectrograms; `as_trained` leaves out what no loss, and so no classifier, has seen."""
@@ -231,6 +241,20 @@ class _Graph:
 
     def _frequency(self, x: str) -> str:
         return self._add("Flatten", self._add("Add", self._over("ReduceMean", x, 3), self._over("ReduceMax", x, 3)))
+
+    def _shifted(self, x: str, bands: int, frames: int) -> str:
+        """Move up, where the edge's band takes the place of those that are missing, and around in time."""
+        if bands:
+            edge = self._slice(x, -2, 0, 1) if bands > 0 else self._slice(x, -2, -1, _END)
+            kept = self._slice(x, -2, 0, -bands) if bands > 0 else self._slice(x, -2, -bands, _END)
+            edges = [edge] * abs(bands)
+            x = self._add("Concat", *([*edges, kept] if bands > 0 else [kept, *edges]), axis=-2)
+        if frames:
+            x = self._add("Concat", self._slice(x, -1, -frames, _END), self._slice(x, -1, 0, -frames), axis=-1)
+        return x
+
+    def _slice(self, x: str, axis: int, start: int, stop: int) -> str:
+        return self._add("Slice", x, self._integers(start), self._integers(stop), self._integers(axis))
 
     def _over(self, operator: str, x: str, *axes: int) -> str:
         return self._add(operator, x, axes=axes, keepdims=0)

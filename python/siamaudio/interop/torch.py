@@ -102,6 +102,7 @@ class Siamese(nn.Module):
         self.has_cosine_classifier = architecture.has_cosine_classifier
         if architecture.num_classes is not None:
             self.classifier = nn.Linear(trained_size, architecture.num_classes, bias=not self.has_cosine_classifier)
+        self.shifts = architecture.shifts
         self.calibration_power: torch.Tensor | None
         self.calibration_mean: torch.Tensor | None
         self.calibration_matrix: torch.Tensor | None
@@ -115,9 +116,9 @@ class Siamese(nn.Module):
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, embedding_size)."""
-        z = self.encoder(x)
         if self.calibration_power is None or self.calibration_mean is None or self.calibration_matrix is None:
-            return z
+            return self.encoder(x)
+        z = torch.stack([self.encoder(_shifted(x, bands, frames)) for bands, frames in self.shifts]).mean(0)
         powered = z.sign() * z.abs() ** self.calibration_power
         return (_l2_normalize(powered) - self.calibration_mean) @ self.calibration_matrix
 
@@ -140,7 +141,8 @@ class Siamese(nn.Module):
 
     def load_weights(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """Take over what `SiameseNetwork.weights` returned."""
-        self.load_state_dict({_state_name(name): torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        tensors = {name: value for name, value in weights.items() if name != "calibration.shifts"}  # an attribute
+        self.load_state_dict({_state_name(name): torch.from_numpy(np.array(value)) for name, value in tensors.items()})
 
     def _distance(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         if self.metric == "absolute":
@@ -243,6 +245,13 @@ def _pooled(x: torch.Tensor, pooling: str) -> torch.Tensor:
 
 def _frequency(x: torch.Tensor) -> torch.Tensor:
     return (x.mean(3) + x.amax(3)).flatten(1)
+
+
+def _shifted(x: torch.Tensor, bands: int, frames: int) -> torch.Tensor:
+    """Move spectrograms up, where the edge's band takes the place of those that are missing, and around in time."""
+    number = x.shape[-2]
+    rows = (torch.arange(number, device=x.device) - bands).clamp(0, number - 1)
+    return x.index_select(-2, rows).roll(frames, -1)
 
 
 def _l2_normalize(x: torch.Tensor) -> torch.Tensor:
