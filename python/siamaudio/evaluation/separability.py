@@ -53,14 +53,10 @@ class SeparabilityResult:
         import pandas as pd
 
         rows = [
-            {
-                "accuracy": self.accuracy[name],
-                "fold_mean": np.mean(folds),
-                "fold_min": min(folds),
-                "fold_max": max(folds),
-            }
+            (self.accuracy[name], np.mean(folds), min(folds), max(folds))
             for name, folds in self.fold_accuracies.items()
         ]
+        columns = ["accuracy", "fold_mean", "fold_min", "fold_max"]
         return pd.DataFrame(rows, columns=columns, index=pd.Index(list(self.accuracy), name="classifier"))
 
     def __repr__(self) -> str:
