@@ -24,10 +24,10 @@ def kept(vectors: FloatArray, storage: str) -> FloatArray:
         return vectors
     if storage == "float16":
         return vectors.astype(np.float16).astype(np.float32)
-    scales = np.abs(vectors).max(axis=1, keepdims=True) / np.float32(127)
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    steps = vectors * np.divide(np.float32(127), largest, where=largest > 0, out=np.zeros_like(largest))
     # Halves are rounded away from zero.
-    steps = np.divide(vectors, scales, where=scales > 0, out=np.zeros_like(vectors))
-    return (np.sign(steps) * np.floor(np.abs(steps.astype(np.float64)) + 0.5)).astype(np.float32) * scales
+    return np.trunc(steps + np.copysign(np.float32(0.5), steps)) * (largest / np.float32(127))
 
 
 def ordered_sum(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -57,7 +57,7 @@ def similarities(queries: FloatArray, items: FloatArray, metric: str) -> FloatAr
 def brute_force(similarity: FloatArray, k: int, may_find: npt.NDArray[np.bool_] | None = None) -> tuple[Any, Any]:
     if may_find is not None:
         similarity = np.where(may_find, similarity, -np.inf)
-    num_queries, num_items = similarity.shape
+    num_items = similarity.shape[1]
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
     values = np.take_along_axis(similarity, order, axis=1)
     order = np.where(np.isneginf(values), -1, order)

@@ -79,6 +79,7 @@ class NearestIndex {
   int64_t num_bytes() const;
 
  private:
+  struct Scratch;
   struct Block;
   class Searcher;
 

@@ -2,6 +2,6 @@
 
 namespace siamaudio {
 
-const NearestKernel& nearest_kernel_avx2() { return kNearestKernel<8>; }
+const NearestKernel& nearest_kernel_avx2() { return kNearestKernel<8, false>; }
 
 }  // namespace siamaudio

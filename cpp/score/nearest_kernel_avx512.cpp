@@ -2,6 +2,6 @@
 
 namespace siamaudio {
 
-const NearestKernel& nearest_kernel_avx512() { return kNearestKernel<16>; }
+const NearestKernel& nearest_kernel_avx512() { return kNearestKernel<16, false>; }
 
 }  // namespace siamaudio

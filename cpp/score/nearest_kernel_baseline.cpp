@@ -2,6 +2,6 @@
 
 namespace siamaudio {
 
-const NearestKernel& nearest_kernel_baseline() { return kNearestKernel<4>; }
+const NearestKernel& nearest_kernel_baseline() { return kNearestKernel<4, false>; }
 
 }  // namespace siamaudio
