@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/unrolled.h"
+#include "simd/unrolled.h"
 #include "simd/lanes.h"
 
 namespace siamaudio {

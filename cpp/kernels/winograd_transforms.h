@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/unrolled.h"
+#include "simd/unrolled.h"
 #include "kernels/winograd_points.h"
 #include "simd/lanes.h"
 

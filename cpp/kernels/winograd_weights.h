@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/unrolled.h"
+#include "simd/unrolled.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_points.h"
 #include "simd/lanes.h"
