@@ -479,3 +479,150 @@ def test_fetch(server: tuple[str, Path], rng: np.random.Generator) -> None:
     with pytest.warns(UserWarning, match="was not checked"):
         own = fetch(f"{address}/own.safetensors", progress=False)
     assert own.fingerprint() == sa.models.Yamnet(weights).fingerprint()
+
+
+# ---- In a siamese network
+
+
+def two_tones(num_clips: int, *, seed: int) -> sa.Features:
+    """Spectrograms of two classes: energy in low or in high bands."""
+    rng = np.random.default_rng(seed)
+    spectrograms = rng.normal(-5, 0.5, (2 * num_clips, 64, 144)).astype(np.float32)
+    spectrograms[:num_clips, 5:15] += 4
+    spectrograms[num_clips:, 40:50] += 4
+    return sa.Features.from_arrays(spectrograms, ["low"] * num_clips + ["high"] * num_clips)
+
+
+def small_network(weights: str | None, *, trainable: bool = False, **options: Any) -> sa.SiameseNetwork:
+    encoder = sa.YamnetEncoder(
+        weights=weights, trainable=trainable, dense=(sa.Dense(units=6, batch_norm=False, dropout=0.0),)
+    )
+    return sa.SiameseNetwork(
+        encoder,
+        distance="cosine",
+        head=None,
+        loss=sa.losses.SupervisedContrastive(),
+        sampler=sa.samplers.Balanced(batch_size=8, clips_per_class=4),
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def weight_file(untrained: sa.models.Yamnet, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "yamnet.safetensors"
+    untrained.save(path)
+    return str(path)
+
+
+def yamnet_part(net: sa.SiameseNetwork) -> dict[str, FloatArray]:
+    start = "encoder.yamnet."
+    return {name.removeprefix(start): values for name, values in net.weights().items() if name.startswith(start)}
+
+
+def test_encoder_has_the_weights_of_its_file(weight_file: str, untrained: sa.models.Yamnet) -> None:
+    net = small_network(weight_file).build((64, 144))
+    pretrained = untrained.weights()
+    assert set(yamnet_part(net)) | {"dense.weight", "dense.bias"} == set(pretrained)
+    for name, values in yamnet_part(net).items():
+        np.testing.assert_array_equal(values, pretrained[name])
+    assert net.num_parameters() == 6 * 1024 + 6
+    features = two_tones(2, seed=0)
+    weights = net.weights()
+    sums = untrained.embed(features) @ weights["encoder.dense1.weight"].T + weights["encoder.dense1.bias"]
+    np.testing.assert_allclose(net.embed(features), 1 / (1 + np.exp(-sums)), atol=1e-5)
+    assert net.embed(features.array[:, :, :100]).shape == (4, 6)
+    assert any(layer.name == "encoder.yamnet.layer14.pointwise_conv" for layer in net.summary().layers)
+    assert net.summary().num_parameters == net.num_parameters()
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_fine_tuning_changes_yamnet_and_freezing_does_not(weight_file: str, trainable: bool) -> None:
+    net = small_network(weight_file, trainable=trainable).build((64, 144))
+    before = net.weights()
+    net.fit(two_tones(4, seed=0), epochs=1, batch_size=8, warm_start=True, progress=False, num_threads=1)
+    after = net.weights()
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    expected = set(before) if trainable else {"encoder.dense1.weight", "encoder.dense1.bias"}
+    assert changed == expected
+
+
+def test_frozen_yamnet_runs_once_over_the_clips(weight_file: str) -> None:
+    """Training on spectrograms is training dense layers on the vectors that YAMNet makes of them, bit for bit."""
+    features = two_tones(4, seed=0)
+    net = small_network(weight_file)
+    net.fit(features, validation=None, epochs=3, seed=5, progress=False, num_threads=1)
+    vectors = sa.models.Yamnet.load(weight_file).transform(features, num_threads=1)
+    encoder = sa.ConvEncoder(blocks=(), input_batch_norm=False, dense=net.encoder.dense)
+    head = sa.SiameseNetwork(**{**net.get_params(deep=False), "encoder": encoder}).build(vectors.shape[1:])
+    first = small_network(weight_file).build(features.shape[1:], seed=5).weights()
+    head.set_weights({name: first[name] for name in head.weights()})
+    head.fit(vectors, epochs=3, seed=5, warm_start=True, progress=False, num_threads=1)
+    for name, values in head.weights().items():
+        np.testing.assert_allclose(net.weights()[name], values, atol=1e-6)
+    np.testing.assert_allclose(net.history_["loss"], head.history_["loss"], rtol=1e-5)
+
+
+def test_frozen_yamnet_with_augmentation_and_validation(weight_file: str) -> None:
+    train, test = two_tones(4, seed=0), two_tones(4, seed=1)
+    test = sa.Features.from_arrays(test.array, ["other low"] * 4 + ["other high"] * 4)
+    net = small_network(weight_file, augment=(sa.augment.SpecAugment(max_time_frames=10, max_bands=4),))
+    net.fit(train, validation=test, epochs=2, progress=False, num_threads=1)
+    assert len(net.history_) == 2
+    assert net.history_["validation_accuracy"][0] > 0.5
+
+
+def test_saved_networks_need_no_weight_file(weight_file: str, untrained: sa.models.Yamnet, tmp_path: Path) -> None:
+    untrained.save(tmp_path / "own.safetensors")
+    features = two_tones(4, seed=0)
+    net = small_network(str(tmp_path / "own.safetensors"))
+    net.fit(features, epochs=1, progress=False, num_threads=1)
+    net.calibrate(features)
+    net.save(tmp_path / "net.siam")
+    (tmp_path / "own.safetensors").unlink()
+    loaded = sa.SiameseNetwork.load(tmp_path / "net.siam")
+    assert loaded.encoder == net.encoder
+    np.testing.assert_array_equal(loaded.embed(features), net.embed(features))
+    with pytest.raises(sa.CheckpointError, match="no such file"):
+        loaded.fit(features, epochs=1, progress=False)
+    with pytest.raises(sa.ParameterError, match="ConvEncoder"):
+        sa.interop.to_torch(loaded)
+
+
+def test_refused_encoders(weight_file: str, tmp_path: Path) -> None:
+    with pytest.raises(sa.ParameterError, match=r"encoder\.weights"):
+        small_network(None).build((64, 144))
+    small_network(None, trainable=True).build((64, 144))
+    with pytest.raises(sa.CheckpointError, match="no such file"):
+        small_network(str(tmp_path / "none")).build((64, 144))
+    for shape in ((64, 95), (63, 144), (2, 64, 144)):
+        with pytest.raises(sa.ParameterError, match="96 frames or more"):
+            small_network(weight_file).build(shape)
+    nothing = sa.SiameseNetwork(
+        sa.YamnetEncoder(weights=weight_file), distance="cosine", head=None, loss="supervised_contrastive"
+    )
+    with pytest.raises(sa.ParameterError, match="nothing to train"):
+        nothing.fit(two_tones(4, seed=0), epochs=1, progress=False)
+
+
+def test_encoder_options() -> None:
+    encoder = sa.YamnetEncoder(weights="a", trainable=True, dense=(sa.Dense(units=3),), l2_normalize=True)
+    assert sa.YamnetEncoder.from_dict(encoder.to_dict()) == encoder
+    assert encoder.to_dict()["type"] == "yamnet"
+    assert encoder.embedding_size((1, 64, 96)) == 3
+    net = sa.SiameseNetwork(sa.YamnetEncoder()).set_from_text({"encoder.weights": "b", "encoder.trainable": "true"})
+    assert net.encoder == sa.YamnetEncoder(weights="b", trainable=True)
+
+
+def test_head_preset() -> None:
+    """It tells classes apart better than the vectors that it is trained on."""
+    rng = np.random.default_rng(0)
+    centres = np.abs(rng.standard_normal((24, 1, 1, 1024)))
+    shared = 0.5 * rng.standard_normal((1, 20, 1024))  # what differs within classes, the same way in all
+    clips = centres + rng.standard_normal((24, 8, 1, 20)) @ shared
+    features = sa.Features.from_arrays(
+        clips.reshape(-1, 1, 1024).astype(np.float32), np.repeat([f"{i:02}" for i in range(24)], 8)
+    )
+    train, _, test = features.split_classes(18, 0, 6, seed=0)
+    net = sa.SiameseNetwork.preset("yamnet_head").fit(train, epochs=10, progress=False, num_threads=1)
+    plain = sa.evaluate_oneshot(embeddings=test.array[:, 0], labels=test.labels).accuracy
+    assert sa.evaluate_oneshot(net, test).accuracy > plain + 0.1

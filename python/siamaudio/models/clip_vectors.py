@@ -112,7 +112,7 @@ def _delta(clips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     if clips.shape[2] < _WIDTH:
         raise ParameterError("vectors", f"'delta' of {clips.shape[2]} features", f"{_WIDTH} features or more")
-    return savgol_filter(clips.mean(axis=1), _WIDTH, polyorder=1, deriv=1, axis=1, mode="interp")
+    return np.asarray(savgol_filter(clips.mean(axis=1), _WIDTH, polyorder=1, deriv=1, axis=1, mode="interp"))
 
 
 def _delta_time(clips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -120,7 +120,7 @@ def _delta_time(clips: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     num_patches = clips.shape[1]
     if num_patches >= _WIDTH:
-        return savgol_filter(clips, _WIDTH, polyorder=1, deriv=1, axis=1, mode="interp").mean(axis=1)
+        return np.asarray(savgol_filter(clips, _WIDTH, polyorder=1, deriv=1, axis=1, mode="interp")).mean(axis=1)
     offsets = np.arange(num_patches, dtype=np.float32) - np.float32((num_patches - 1) / 2)
     return np.einsum("p,cpd->cd", offsets / max(float(np.sum(offsets**2)), 0.5), clips)
 

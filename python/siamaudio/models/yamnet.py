@@ -332,6 +332,44 @@ class Yamnet:
             result[start : start + _BLOCK_CLIPS] = clip_vectors(patches, wanted)
         return result
 
+    def transform(
+        self, features: Features, *, vectors: str | None = None, num_threads: int | None = None
+    ) -> Features:
+        """Turn each clip into one vector, as features that a network without convolutions takes.
+
+        Parameters
+        ----------
+        features : Features [shape=(clips, 64, frames)]
+            As for `embed`.
+        vectors : str or None
+            As for `embed`.
+        num_threads : int > 0 or None
+            CPU threads; None: LibTorch's choice.
+
+        Returns
+        -------
+        Features [shape=(clips, 1, 1024 * parts)]
+            Of the same clips.
+
+        Raises
+        ------
+        ParameterError
+            As of `embed`.
+
+        Examples
+        --------
+        A head for one-shot recognition of classes that nobody has trained on:
+
+        >>> import siamaudio as sa
+        >>> yamnet = sa.models.Yamnet.load("yamnet.safetensors")  # doctest: +SKIP
+        >>> vectors = yamnet.transform(sa.models.yamnet_features(clips))  # doctest: +SKIP
+        >>> train, _, test = vectors.split_classes(45, 0, 5, seed=0)  # doctest: +SKIP
+        >>> net = sa.SiameseNetwork.preset("yamnet_head").fit(train).calibrate(train, power=1.0)  # doctest: +SKIP
+        >>> sa.evaluate_oneshot(net, test)  # doctest: +SKIP
+        """
+        embeddings = self.embed(features, vectors=vectors, num_threads=num_threads)
+        return Features(embeddings[:, np.newaxis], clips=features.clips)
+
     def scores(self, features: Features | npt.ArrayLike, *, num_threads: int | None = None) -> npt.NDArray[np.float32]:
         """Say how likely each class is to be heard in each patch.
 
