@@ -3,6 +3,7 @@ from . import datasets as datasets
 from . import evaluation as evaluation
 from . import interop as interop
 from . import losses as losses
+from . import models as models
 from . import optimizers as optimizers
 from . import plotting as plotting
 from . import samplers as samplers
@@ -22,6 +23,7 @@ from .clip_splits import split_sources as split_sources
 from .encoders import ConvBlock as ConvBlock
 from .encoders import ConvEncoder as ConvEncoder
 from .encoders import Dense as Dense
+from .encoders import YamnetEncoder as YamnetEncoder
 from .errors import AudioError as AudioError
 from .errors import CheckpointError as CheckpointError
 from .errors import DatasetError as DatasetError

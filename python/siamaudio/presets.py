@@ -16,6 +16,7 @@ from siamaudio.losses import (
     Contrastive,
     CrossEntropy,
     MeanSquaredError,
+    SupervisedContrastive,
     Triplet,
 )
 from siamaudio.optimizers import Adam, AdamW
@@ -189,8 +190,34 @@ def _modern() -> dict[str, Any]:
     }
 
 
+def _yamnet_head() -> dict[str, Any]:
+    """Siamaudio's own: a linear layer on YAMNet's vectors that tells unseen classes apart, trained in seconds.
+
+    1024 sums of the vector of a clip (`siamaudio.models.Yamnet.transform`), dropout 0.3, no activation; supervised
+    contrastive loss at temperature 0.1 on batches of 16 classes of 4 clips; AdamW with warm-up, cosine and a moving
+    average of the weights. ``fit(train)`` as it stands, for 40 epochs and without validation, as the rate falls to 0
+    in the last step, then ``calibrate(train, power=1.0)``, which is worth a point.
+
+    On the spectrograms themselves, in one network with YAMNet: ``set_params(encoder=YamnetEncoder(weights="...",
+    dense=net.encoder.dense))``.
+    """
+    return {
+        "encoder": ConvEncoder(
+            blocks=(),
+            input_batch_norm=False,
+            dense=(Dense(units=1024, batch_norm=False, activation="linear", dropout=0.3),),
+        ),
+        "distance": "cosine",
+        "head": None,
+        "loss": SupervisedContrastive(temperature=0.1),
+        "sampler": Balanced(batch_size=64, clips_per_class=4),
+        "optimizer": AdamW(lr=2e-4, weight_decay=0.05, schedule=Cosine(warmup=0.1), moving_average=0.99),
+    }
+
+
 _PRESETS = {
     "modern": _modern,
+    "yamnet_head": _yamnet_head,
     "honka2019": _honka2019,
     "fedele2022_esc50": _fedele2022_esc50,
     "fedele2022_audiomnist": _fedele2022_audiomnist,

@@ -299,9 +299,10 @@ def _check_options(described: Any, net: SiameseNetwork) -> None:
         found = match(graph, distance=net.distance, input_shape=net.input_shape_).architecture
     except UnreadableError:
         return  # what cannot be recognised cannot be compared: the caller says that the weights fit
-    blocks = zip(found.encoder.blocks, net.encoder.blocks, strict=False)
-    dense = zip(found.encoder.dense, net.encoder.dense, strict=False)
-    pairs: list[tuple[str, Any, Any]] = [("the encoder", found.encoder, net.encoder)]
+    own = Architecture.of(net).encoder
+    blocks = zip(found.encoder.blocks, own.blocks, strict=False)
+    dense = zip(found.encoder.dense, own.dense, strict=False)
+    pairs: list[tuple[str, Any, Any]] = [("the encoder", found.encoder, own)]
     pairs += [(f"block{number}", *both) for number, both in enumerate(blocks, start=1)]
     pairs += [(f"dense{number}", *both) for number, both in enumerate(dense, start=1)]
     if len(graph.inputs) == 2:

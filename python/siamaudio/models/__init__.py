@@ -1,0 +1,13 @@
+"""Embeddings from elsewhere: networks whose weights others have trained, and what turns their outputs into vectors.
+
+==================  =======================================================================
+`Yamnet`            YAMNet: 1024 numbers and 521 scores for each second of sound
+`yamnet_features`   the log-mel spectrograms of a data set as YAMNet takes them
+`yamnet_log_mel`    those of signals at hand
+`clip_vectors`      one vector for each clip from the embeddings of its patches
+==================  =======================================================================
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,4 @@
+from .clip_vectors import clip_vectors as clip_vectors
+from .yamnet import Yamnet as Yamnet
+from .yamnet_features import yamnet_features as yamnet_features
+from .yamnet_features import yamnet_log_mel as yamnet_log_mel
