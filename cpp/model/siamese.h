@@ -110,12 +110,12 @@ class Siamese {
   void to(at::Device device);
 
  private:
-  at::Tensor embed_blocks(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Calibration* calibration,
-                          const Poll& poll);
   using AnyEncoder = std::variant<Encoder, YamnetEncoder>;
 
   static AnyEncoder make_encoder(const AnyEncoderOptions& options, const InputShape& input,
                                  const at::Generator& generator);
+  at::Tensor embed_blocks(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Calibration* calibration,
+                          const Poll& poll);
 
   SiameseOptions options_;
   InputShape input_;
