@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_siamese(module);
   siamaudio::bind_oneshot(module);
   siamaudio::bind_fewshot(module);
+  siamaudio::bind_explain(module);
   siamaudio::bind_losses(module);
   siamaudio::bind_optimizers(module);
   siamaudio::bind_sampling(module);

@@ -10,6 +10,7 @@
 #include "model/all_pairs.h"
 #include "model/copy_values.h"
 #include "model/init.h"
+#include "model/l2_normalize.h"
 
 namespace siamaudio {
 namespace {
@@ -99,6 +100,17 @@ at::Tensor Siamese::similarity(const at::Tensor& a, const at::Tensor& b, const P
     if (poll) poll();
   }
   return similarities;
+}
+
+at::Tensor Siamese::similarity_to(const at::Tensor& spectrograms, const at::Tensor& embedding, const Poll& poll) {
+  const at::AutoGradMode with_gradients(spectrograms.requires_grad());
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
+  const at::Tensor other = embedding.to(device_);
+  const at::Tensor encoded = encode(spectrograms, pass);
+  if (calibration_) return (l2_normalize(calibrate(encoded, *calibration_)) * l2_normalize(other)).sum(-1);
+  if (head_) return pair_logits(encoded, other).sigmoid();
+  const at::Tensor distances = pair_distances(encoded, other);
+  return options_.distance == Distance::kCosine ? 1 - distances : -distances;
 }
 
 void Siamese::set_calibration(const Calibration& calibration) {

@@ -71,6 +71,11 @@ class Siamese {
   /// Nothing of size (n, m, dim) is made.
   at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, const Poll& poll) const;
 
+  /// What embed() and similarity() say of spectrograms and one embedding, with a gradient of the spectrograms where
+  /// they ask for one. spectrograms: as for encode, on device(); embedding: (1, dim), from embed, any device ->
+  /// (clips,).
+  at::Tensor similarity_to(const at::Tensor& spectrograms, const at::Tensor& embedding, const Poll& poll);
+
   /// From now on embed() calibrates; encode() does not. Throws ParameterError for other sizes than the embedding's.
   void set_calibration(const Calibration& calibration);
   void clear_calibration() { calibration_.reset(); }
