@@ -196,7 +196,7 @@ TEST(Explain, OcclusionIsItsDefinition) {
   }
   expect_close(found, expected, kTolerance / 10);
   EXPECT_EQ(rejected_parameter([&] { task.explainer.occlusion({.height = 13}, {}); }), "height");
-  EXPECT_EQ(rejected_parameter([&] { task.explainer.occlusion({.width = 0}, {}); }), "width");
+  EXPECT_EQ(rejected_parameter([&] { task.explainer.occlusion({.height = 5, .width = 0}, {}); }), "width");
 }
 
 TEST(Explain, RiseIsItsDefinition) {
