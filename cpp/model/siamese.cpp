@@ -15,7 +15,8 @@
 namespace siamaudio {
 namespace {
 
-constexpr int64_t kEmbedBlock = 8;  // clips; bounds the memory of the activations, fresh pages of which take time
+constexpr int64_t kEmbedBlock = 8;        // clips; bounds the memory of the activations, fresh pages of which take time
+constexpr int64_t kCudaEmbedBlock = 128;  // fewer would leave a device idle
 constexpr int64_t kSimilarityBlockValues = 2'097'152;  // of one block of similarities
 
 }  // namespace
@@ -72,8 +73,9 @@ at::Tensor Siamese::embed(const at::Tensor& spectrograms, const Poll& poll) {
   const int64_t num_clips = spectrograms.size(0);
   at::Tensor embeddings = at::empty({num_clips, embedding_size()}, at::kFloat);
   const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
-  for (int64_t start = 0; start < num_clips; start += kEmbedBlock) {
-    const int64_t size = std::min(kEmbedBlock, num_clips - start);
+  const int64_t most = device_.is_cuda() ? kCudaEmbedBlock : kEmbedBlock;
+  for (int64_t start = 0; start < num_clips; start += most) {
+    const int64_t size = std::min(most, num_clips - start);
     const at::Tensor block = encode(spectrograms.narrow(0, start, size).to(device_), pass);
     embeddings.narrow(0, start, size).copy_(calibration_ ? calibrate(block, *calibration_) : block);
   }

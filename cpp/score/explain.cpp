@@ -20,8 +20,8 @@
 namespace siamaudio {
 namespace {
 
-constexpr int64_t kPerturbedBlock = 32;  // perturbed supports that are made at a time
-constexpr int64_t kGradientBlock = 4;    // supports whose activations are kept for the way back
+constexpr int64_t kPerturbedBlock = 128;  // perturbed supports that are made at a time
+constexpr int64_t kGradientBlock = 4;     // supports whose activations are kept for the way back
 
 /// (channels, height, width) -> (1, channels, height, width), as embed() takes it.
 at::Tensor as_batch(const at::Tensor& spectrogram) { return spectrogram.unsqueeze(0); }

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from siamaudio.audio import load
 from siamaudio.classification import supports_by_class
 from siamaudio.errors import ParameterError
 from siamaudio.features import Features
@@ -55,6 +54,8 @@ def read_clip(source: Source, front_end: LogMel | None, name: str) -> Clip:
         What errors and pictures call an array.
     """
     if isinstance(source, (str, os.PathLike)):
+        from siamaudio.audio import load  # networks on arrays do without the audio module
+
         known = _known(front_end, name, "a recording")
         samples, _ = load(source, sr=known.sr)
         return _of_samples(samples, known, Path(source).name)
