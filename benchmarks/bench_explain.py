@@ -67,7 +67,7 @@ def compare(report: Report, contenders: Ring, work: str, *, sample: int, few: in
 
 def run(options: argparse.Namespace) -> None:
     quick = options.quick
-    shape, cells = ((64, 64), 4) if quick else ((128, 431), 8)
+    shape, cells = ((46, 44), 3) if quick else ((128, 431), 8)
     sample, few = (20, 3) if quick else (160, 20)
     rounds = 2 if quick else options.rounds
     settings = {"quick": quick, "shape": shape, "segments": cells**2, "sample": sample, "sample_of_keras": few}

@@ -586,3 +586,26 @@ def test_in_notebooks_and_tables(heard: sa.Explanation) -> None:
     assert described["method"] == {"type": "sinex", "replaced": "members"}
     assert described["segmentation"]["type"] == "grid"
     assert len(described["supports"][1]["contributions"]) == 16
+
+
+# ---- Real recordings
+
+
+def test_segments_of_a_real_recording_light_up_where_they_came_from(shared_data: Path) -> None:
+    """A dog's bark: its loudest segments, played through the front end, give back their levels and little else."""
+    pytest.importorskip("skimage")
+    front_end = sa.LogMel.preset("modern", duration=5.0)
+    paths = sa.datasets.esc50(shared_data / "esc50-fold4").paths[:2]
+    encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4, kernel_size=3),), dense=(sa.Dense(units=8),))
+    net = sa.SiameseNetwork(encoder).build(front_end(np.zeros(160000)).shape)
+    net.front_end_ = front_end
+    explanation = sa.explain(net, paths[0], {"own": paths[1]}, method="gradient", progress=False)
+    labels = explanation.segments[0]
+    levels = np.bincount(labels.ravel(), weights=explanation.supports[0].spectrogram.ravel()) / np.bincount(
+        labels.ravel()
+    )
+    loudest = tuple(np.argsort(-levels)[:3].tolist())
+    sound = explanation.resynthesise(segments=loudest)
+    assert sound.correlation > 0.8
+    lit = sound.replayed > sound.replayed.max() - 20
+    assert sound.mask[lit].mean() > 0.9
