@@ -47,7 +47,7 @@ def audiomnist(quick: bool, seed: int, threads: int) -> tuple[sa.SiameseNetwork,
 
     The shared recordings hold no other speakers, so that these are known to the network; an explanation may be of any.
     """
-    clips = sa.datasets.folder(shared_data("audiomnist-test"))
+    clips = sa.datasets.audiomnist(shared_data("audiomnist-test"))
     front_end = sa.LogMel(sr=44100, n_fft=2048, hop_length=394, n_mels=64, ref="max", duration=1.0)
     features = front_end.transform(clips, progress=False, num_threads=threads)
     takes = np.array([int(Path(path).stem.split("_")[2]) for path in features.clips.paths])
