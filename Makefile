@@ -19,7 +19,8 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint docs format bench bench-frontend bench-training bench-evaluation bench-keras \
+.PHONY: demo test test-cpp test-python lint docs format bench bench-frontend bench-training bench-evaluation \
+	bench-explain bench-keras \
 	bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
@@ -50,7 +51,7 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: bench-frontend bench-training bench-evaluation
+bench: bench-frontend bench-training bench-evaluation bench-explain
 
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
@@ -61,6 +62,9 @@ bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
 
 bench-evaluation: $(VENV)/installed-bench $(KERAS_VENV)/installed
 	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_evaluation.py
+
+bench-explain: $(VENV)/installed-bench $(KERAS_VENV)/installed
+	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_explain.py
 
 # Accuracy against seconds; a measurement of minutes, and therefore no part of bench. MINUTES=30 takes longer.
 MINUTES ?= 10

@@ -465,3 +465,40 @@ def test_moments_of_splits(harness: types.ModuleType) -> None:
     assert figure["standard deviation"] == pytest.approx(0.2)  # of a sample
     assert figure["standard error"] == pytest.approx(0.2 / 3**0.5)
     assert "70.0 ± 20.0 (11.5)" in bench_accuracy.table(summary)
+
+
+@pytest.mark.slow
+def test_explain_quick(tmp_path: Path) -> None:
+    out = tmp_path / "explain.json"
+    done = _run("bench_explain.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    keras, batches = "Keras, a predict each", "eager PyTorch, batches"
+    peers = {batches, keras} if os.environ.get("SIAMAUDIO_KERAS_PYTHON") else {batches}
+    assert ({keras} - peers) == set(found["skipped"])
+    assert found["perturbations"]["published"] == 5 * 9 * 150 > found["perturbations"]["shared"]
+    targets = {}
+    for row in found["rows"]:
+        targets[row["area"], row["peer"]] = row["target"]
+        if row["area"] == "same perturbations":
+            assert 0 <= row["difference"] <= row["tolerance"] == 1e-4
+    assert {peer for _, peer in targets} == peers
+    assert targets["SINEXC, alpha 150", batches] == targets["same perturbations", batches] == 3
+    assert targets.get(("SINEXC, alpha 150", keras), 50) == 50
+
+
+@pytest.mark.slow
+def test_explain_faithfulness_quick(shared_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "faithfulness.json"
+    done = _run(
+        "explain_faithfulness.py", "--quick", "--orders", "3", "--out", str(out), SIAMAUDIO_SHARED_DATA=str(shared_data)
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert set(found["results"]) == {"ESC-50, fold 4", "AudioMNIST, speakers"}
+    for rows in found["results"].values():
+        assert set(rows) == {"sinexc", "gradient"}
+        for row in rows.values():
+            assert 1 <= row["queries"] <= 4
+            assert 0 < row["deletion"]["wilcoxon_p"] <= 1
+            assert -1 <= row["sound_correlation"] <= 1

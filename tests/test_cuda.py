@@ -214,3 +214,16 @@ def test_out_of_memory_names_what_to_lower() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
         torch.cuda.empty_cache()
     net.fit(features, epochs=1, batch_size=32, warm_start=True, device="cuda", progress=False)  # it can still be used
+
+
+@pytest.mark.parametrize("method", ["sinex", "sinexc", "rise", "occlusion", "gradient", "integrated_gradients"])
+def test_explanations_are_those_of_the_cpu(method: str) -> None:
+    features = patterns(4, 2, (1, 44, 46), seed=0)
+    options = {"method": method, "segmentation": sa.explanation.Grid(bands=4, frames=4), "silence": -3.0}
+    found = {}
+    for device in ("cpu", "cuda"):
+        net = sa.SiameseNetwork.preset("fedele2022_audiomnist").build((1, 44, 46), seed=1)
+        net._native.to(device)
+        found[device] = sa.explain(net, features[0], features[[1, 2, 4]], seed=2, progress=False, **options)
+    here, there = found["cpu"].maps, found["cuda"].maps
+    np.testing.assert_allclose(there, here, atol=2e-3 * np.abs(here).max())

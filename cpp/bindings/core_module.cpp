@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_fewshot(module);
   siamaudio::bind_nearest(module);
   siamaudio::bind_retrieval(module);
+  siamaudio::bind_explain(module);
   siamaudio::bind_losses(module);
   siamaudio::bind_optimizers(module);
   siamaudio::bind_sampling(module);

@@ -10,6 +10,7 @@ void bind_calibration(pybind11::module_& module);
 void bind_device(pybind11::module_& module);
 void bind_distance(pybind11::module_& module);
 void bind_encoder(pybind11::module_& module);
+void bind_explain(pybind11::module_& module);
 void bind_fewshot(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
 void bind_nearest(pybind11::module_& module);

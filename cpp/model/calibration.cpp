@@ -10,6 +10,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -22,7 +23,8 @@ namespace {
 
 /// p / |p| of the header.
 at::Tensor directions_of(const at::Tensor& embeddings, const at::Tensor& power) {
-  return l2_normalize(embeddings.sign() * embeddings.abs().pow(power));
+  // The root's gradient at 0, where it would be infinite, is 0.
+  return l2_normalize(embeddings.sign() * embeddings.abs().clamp_min(std::numeric_limits<float>::min()).pow(power));
 }
 
 }  // namespace

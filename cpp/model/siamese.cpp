@@ -12,11 +12,13 @@
 #include "model/all_pairs.h"
 #include "model/copy_values.h"
 #include "model/init.h"
+#include "model/l2_normalize.h"
 
 namespace siamaudio {
 namespace {
 
-constexpr int64_t kEmbedBlock = 8;  // clips; bounds the memory of the activations, fresh pages of which take time
+constexpr int64_t kEmbedBlock = 8;        // clips; bounds the memory of the activations, fresh pages of which take time
+constexpr int64_t kCudaEmbedBlock = 128;  // fewer would leave a device idle
 constexpr int64_t kSimilarityBlockValues = 2'097'152;  // of one block of similarities
 constexpr std::array<Shift, 1> kNoShift{};
 
@@ -110,19 +112,23 @@ at::Tensor Siamese::embed_shifted(const at::Tensor& spectrograms, std::span<cons
   return embed_blocks(spectrograms, shifts, nullptr, poll);
 }
 
+at::Tensor Siamese::encode_shifted(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Pass& pass) {
+  at::Tensor mean = encode(shifted(spectrograms, shifts.front()), pass);
+  for (const Shift& shift : shifts.subspan(1)) mean = mean + encode(shifted(spectrograms, shift), pass);
+  return shifts.size() == 1 ? mean : mean / static_cast<double>(shifts.size());
+}
+
 at::Tensor Siamese::embed_blocks(const at::Tensor& spectrograms, std::span<const Shift> shifts,
                                  const Calibration* calibration, const Poll& poll) {
   const at::NoGradGuard no_grad;
   const int64_t num_clips = spectrograms.size(0);
   at::Tensor embeddings = at::empty({num_clips, embedding_size()}, at::kFloat);
   const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
-  for (int64_t start = 0; start < num_clips; start += kEmbedBlock) {
-    const int64_t size = std::min(kEmbedBlock, num_clips - start);
-    const at::Tensor block = spectrograms.narrow(0, start, size).to(device_);
-    at::Tensor mean = encode(shifted(block, shifts.front()), pass);
-    for (const Shift& shift : shifts.subspan(1)) mean = mean + encode(shifted(block, shift), pass);
-    if (shifts.size() > 1) mean = mean / static_cast<double>(shifts.size());
-    embeddings.narrow(0, start, size).copy_(calibration == nullptr ? mean : calibrate(mean, *calibration));
+  const int64_t most = device_.is_cuda() ? kCudaEmbedBlock : kEmbedBlock;
+  for (int64_t start = 0; start < num_clips; start += most) {
+    const int64_t size = std::min(most, num_clips - start);
+    const at::Tensor block = encode_shifted(spectrograms.narrow(0, start, size).to(device_), shifts, pass);
+    embeddings.narrow(0, start, size).copy_(calibration == nullptr ? block : calibrate(block, *calibration));
   }
   return embeddings;
 }
@@ -147,6 +153,20 @@ at::Tensor Siamese::similarity(const at::Tensor& a, const at::Tensor& b, const P
     if (poll) poll();
   }
   return similarities;
+}
+
+at::Tensor Siamese::similarity_to(const at::Tensor& spectrograms, const at::Tensor& embedding, const Poll& poll) {
+  const at::AutoGradMode with_gradients(spectrograms.requires_grad());
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
+  const at::Tensor other = embedding.to(device_);
+  if (calibration_) {
+    const at::Tensor encoded = encode_shifted(spectrograms, to_shifts(calibration_->shifts), pass);
+    return (l2_normalize(calibrate(encoded, *calibration_)) * l2_normalize(other)).sum(-1);
+  }
+  const at::Tensor encoded = encode(spectrograms, pass);
+  if (head_) return pair_logits(encoded, other).sigmoid();
+  const at::Tensor distances = pair_distances(encoded, other);
+  return options_.distance == Distance::kCosine ? 1 - distances : -distances;
 }
 
 void Siamese::set_calibration(const Calibration& calibration) {

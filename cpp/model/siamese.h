@@ -85,6 +85,11 @@ class Siamese {
   /// Nothing of size (n, m, dim) is made.
   at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, const Poll& poll) const;
 
+  /// What embed() and similarity() say of spectrograms and one embedding, with a gradient of the spectrograms where
+  /// they ask for one. spectrograms: as for encode, on device(); embedding: (1, dim), from embed, any device ->
+  /// (clips,).
+  at::Tensor similarity_to(const at::Tensor& spectrograms, const at::Tensor& embedding, const Poll& poll);
+
   /// From now on embed() calibrates; encode() does not. Throws ParameterError for other sizes than the embedding's, and
   /// shifts that are none.
   void set_calibration(const Calibration& calibration);
@@ -114,6 +119,7 @@ class Siamese {
 
   static AnyEncoder make_encoder(const AnyEncoderOptions& options, const InputShape& input,
                                  const at::Generator& generator);
+  at::Tensor encode_shifted(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Pass& pass);
   at::Tensor embed_blocks(const at::Tensor& spectrograms, std::span<const Shift> shifts, const Calibration* calibration,
                           const Poll& poll);
 

@@ -1,6 +1,7 @@
 from . import augment as augment
 from . import datasets as datasets
 from . import evaluation as evaluation
+from . import explanation as explanation
 from . import interop as interop
 from . import losses as losses
 from . import models as models
@@ -48,6 +49,8 @@ from .evaluation import evaluate_pairs as evaluate_pairs
 from .evaluation import evaluate_retrieval as evaluate_retrieval
 from .evaluation import evaluate_splits as evaluate_splits
 from .evaluation import leak_report as leak_report
+from .explanation import Explanation as Explanation
+from .explanation import explain as explain
 from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History

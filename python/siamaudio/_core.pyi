@@ -69,7 +69,75 @@ class Siamese:
     @property
     def has_head(self) -> bool: ...
     @property
-    def embedding_size(self) -> int: ...
+    class SupportExplainer:
+    def __init__(
+        self,
+        network: Siamese,
+        *,
+        query: _FloatArray,
+        supports: _FloatArray,
+        fills: _FloatArray,
+        num_threads: int,
+    ) -> None: ...
+    @property
+    def similarities(self) -> npt.NDArray[np.float64]: ...
+    def kept_similarities(
+        self,
+        support: int,
+        *,
+        segments: _IntArray,
+        kept: npt.NDArray[np.uint8],
+        num_threads: int,
+        on_progress: Callable[[int, int], None],
+    ) -> npt.NDArray[np.float64]: ...
+    def sinex(
+        self, segments: _IntArray, *, replaced: str, num_threads: int, on_progress: Callable[[int, int], None]
+    ) -> list[npt.NDArray[np.float64]]: ...
+    def sinexc(
+        self,
+        segments: _IntArray,
+        *,
+        replaced: str,
+        alpha: int,
+        beta: float,
+        are_shared: bool,
+        seed: int,
+        num_threads: int,
+        on_progress: Callable[[int, int], None],
+    ) -> list[npt.NDArray[np.float64]]: ...
+    def rise(
+        self,
+        *,
+        num_masks: int,
+        rows: int,
+        columns: int,
+        keep: float,
+        seed: int,
+        num_threads: int,
+        on_progress: Callable[[int, int], None],
+    ) -> _FloatArray: ...
+    def occlusion(
+        self,
+        *,
+        height: int,
+        width: int,
+        row_step: int,
+        column_step: int,
+        num_threads: int,
+        on_progress: Callable[[int, int], None],
+    ) -> _FloatArray: ...
+    def gradient_times_input(self, *, num_threads: int, on_progress: Callable[[int, int], None]) -> _FloatArray: ...
+    def integrated_gradients(
+        self, *, steps: int, num_threads: int, on_progress: Callable[[int, int], None]
+    ) -> _FloatArray: ...
+
+def draw_coalitions(
+    num_segments: int, *, alpha: int, beta: float, are_shared: bool, seed: int
+) -> tuple[npt.NDArray[np.uint8], _IntArray]: ...
+def replacement_values(
+    spectrograms: _FloatArray, *, segments: _IntArray, replacement: str, levels: Sequence[float], seed: int
+) -> _FloatArray: ...
+def embedding_size(self) -> int: ...
     def layers(self) -> list[dict[str, Any]]: ...
     def weights(self) -> dict[str, _FloatArray]: ...
     def set_weights(self, weights: Mapping[str, _FloatArray]) -> None: ...

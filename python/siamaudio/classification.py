@@ -19,7 +19,7 @@ from siamaudio.network import SiameseNetwork
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ClassificationResult", "classify_oneshot"]
+__all__ = ["ClassificationResult", "classify_oneshot", "supports_by_class"]
 
 PathLike = str | os.PathLike[str]
 
@@ -109,7 +109,7 @@ def classify_oneshot(
     query_paths = [os.fspath(query) for query in ([queries] if isinstance(queries, (str, os.PathLike)) else queries)]
     if not query_paths:
         raise ParameterError("queries", "no recordings", "one or more recordings")
-    by_class = _supports_by_class(supports)
+    by_class = supports_by_class(supports)
 
     support_paths = [path for paths in by_class.values() for path in paths]
     spectrograms = _read(net.front_end_, support_paths + query_paths, num_threads)
@@ -133,7 +133,7 @@ def _read(front_end: LogMel, paths: list[str], num_threads: int | None) -> npt.N
     return spectrograms
 
 
-def _supports_by_class(supports: PathLike | Mapping[str, PathLike | Sequence[PathLike]]) -> dict[str, list[str]]:
+def supports_by_class(supports: PathLike | Mapping[str, PathLike | Sequence[PathLike]]) -> dict[str, list[str]]:
     if isinstance(supports, Mapping):
         by_class = {
             name: [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from siamaudio.spectrogram import Spectrogram
     from siamaudio.stft import STFT
 
-__all__ = ["griffin_lim", "log_mel_to_audio", "spectrogram_to_audio", "spectrum_from_mel", "stft_to_audio"]
+__all__ = [
+    "griffin_lim",
+    "log_mel_to_audio",
+    "mel_weights",
+    "spectrogram_to_audio",
+    "spectrum_from_mel",
+    "stft_of",
+    "stft_to_audio",
+]
 
 _MEL_ITERATIONS = 50  # after which the bands agree within less than 0.1 dB
 _MOMENTUM = 0.99  # of Perraudin, Balazs and Søndergaard's "A fast Griffin-Lim algorithm"
@@ -93,22 +101,26 @@ def spectrogram_to_audio(
     """Do the work of `Spectrogram.to_audio`, which describes the parameters."""
     bins = _undo_log(spectrogram, levels, 1 + spectrogram.n_fft // 2)
     magnitude = _undo_preemphasis(spectrogram, bins ** (1 / spectrogram.power) / abs(spectrogram.gain))
-    return griffin_lim(_stft_of(spectrogram), magnitude, length=length, num_iterations=num_iterations, seed=seed)
+    return griffin_lim(stft_of(spectrogram), magnitude, length=length, num_iterations=num_iterations, seed=seed)
 
 
 def log_mel_to_audio(
     log_mel: LogMel, levels: npt.ArrayLike, *, length: int | None, num_iterations: int, seed: int
 ) -> npt.NDArray[np.float32]:
     """Do the work of `LogMel.to_audio`, which describes the parameters."""
+    mel = _undo_log(log_mel, levels, log_mel.n_mels)
+    bins = spectrum_from_mel(mel, mel_weights(log_mel))
+    magnitude = _undo_preemphasis(log_mel, bins ** (1 / log_mel.power) / abs(log_mel.gain))
+    return griffin_lim(stft_of(log_mel), magnitude, length=length, num_iterations=num_iterations, seed=seed)
+
+
+def mel_weights(log_mel: LogMel) -> npt.NDArray[np.float32]:
+    """Return how much of each bin a front end's bands sum up, (bands, bins)."""
     from siamaudio._frontend import audio_core
 
-    mel = _undo_log(log_mel, levels, log_mel.n_mels)
     filter_options = ("sr", "n_fft", "n_mels", "fmin", "fmax", "mel_scale", "area_norm", "linear_in_mel")
     options = log_mel._native_options()
-    filterbank = audio_core.mel_filterbank(**{name: options[name] for name in filter_options})
-    bins = spectrum_from_mel(mel, filterbank)
-    magnitude = _undo_preemphasis(log_mel, bins ** (1 / log_mel.power) / abs(log_mel.gain))
-    return griffin_lim(_stft_of(log_mel), magnitude, length=length, num_iterations=num_iterations, seed=seed)
+    return audio_core.mel_filterbank(**{name: options[name] for name in filter_options})
 
 
 def _undo_log(front_end: LogMel | Spectrogram, levels: npt.ArrayLike, num_rows: int) -> npt.NDArray[np.float32]:
@@ -143,7 +155,8 @@ def _undo_preemphasis(front_end: LogMel | Spectrogram, magnitude: npt.NDArray[np
     return magnitude / np.maximum(response, 1e-3)[:, np.newaxis]
 
 
-def _stft_of(front_end: LogMel | Spectrogram) -> STFT:
+def stft_of(front_end: LogMel | Spectrogram) -> STFT:
+    """Return the transform that a front end begins with."""
     from siamaudio.stft import STFT
 
     return STFT(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from siamaudio.network import SiameseNetwork
     from siamaudio.plotting import OneShotExample
 
-__all__ = ["write_report"]
+__all__ = ["drawn", "write_report"]
 
 _PNG_DPI = 120
 _ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "gelu": "GELU"}
@@ -207,7 +207,7 @@ def _examples(net: SiameseNetwork, features: Features, ways: int, num_examples: 
     def draw(figure: Figure) -> None:
         plotting.plot_examples(examples, features, front_end=front_end, figure=figure)
 
-    png = _drawn(draw, plotting.examples_size(examples), "png", {"Software": None})
+    png = drawn(draw, plotting.examples_size(examples), "png", {"Software": None})
     return {
         "examples": [_in_words(example, features) for example in examples],
         "examples_png": "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
@@ -227,7 +227,7 @@ def _in_words(example: OneShotExample, features: Features) -> dict[str, Any]:
 def _chart(name: str, words: str, size: tuple[float, float], draw: Callable[[Axes], object]) -> Markup:
     """SVG to stand in HTML, with `words` for those who do not see it."""
     metadata = dict.fromkeys(["Creator", "Date", "Format", "Type"])
-    svg = _drawn(lambda figure: draw(figure.subplots()), size, "svg", metadata).decode("utf-8")
+    svg = drawn(lambda figure: draw(figure.subplots()), size, "svg", metadata).decode("utf-8")
     svg = svg[svg.index("<svg") :]
     # Ids are of the whole page, and matplotlib names the parts of each figure alike; text holds no raw < or >.
     svg = re.sub(r"<[^<>]+>", lambda tag: re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", tag[0]), svg)
@@ -242,10 +242,22 @@ def _title(name: str, words: str) -> Markup:
     return Markup('<title id="{}-title">{}</title>').format(name, words)
 
 
-def _drawn(
+def drawn(
     draw: Callable[[Figure], object], size: tuple[float, float], file_format: str, metadata: dict[str, None]
 ) -> bytes:
-    """Draw in matplotlib's own style whatever the user's, without pyplot's list of open figures."""
+    """Draw in matplotlib's own style whatever the user's, without pyplot's list of open figures.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws into the figure that it is given.
+    size : (float, float)
+        Width and height in inches.
+    file_format : str
+        "png" or "svg".
+    metadata : dict
+        What matplotlib shall leave out of the file, so that it is the same each time.
+    """
     import matplotlib.style
     from matplotlib.figure import Figure
 
