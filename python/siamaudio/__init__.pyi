@@ -3,6 +3,7 @@ from . import datasets as datasets
 from . import evaluation as evaluation
 from . import interop as interop
 from . import losses as losses
+from . import models as models
 from . import optimizers as optimizers
 from . import samplers as samplers
 from . import schedules as schedules
@@ -48,6 +49,7 @@ from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History
 from .log_mel import LogMel as LogMel
 from .mfcc import MFCC as MFCC
+from .models import VariationalAutoencoder as VariationalAutoencoder
 from .network import SiameseNetwork as SiameseNetwork
 from .patches import patches as patches
 from .report import write_report as write_report

@@ -1,0 +1,2 @@
+from .vae import Reconstruction as Reconstruction
+from .vae import VariationalAutoencoder as VariationalAutoencoder
