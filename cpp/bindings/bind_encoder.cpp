@@ -3,9 +3,11 @@
 #include <pybind11/stl.h>
 
 #include <utility>
+#include <variant>
 
 #include "bindings/core_module.h"
 #include "bindings/input_shape.h"
+#include "model/yamnet_encoder.h"
 
 namespace py = pybind11;
 
@@ -55,10 +57,18 @@ void bind_encoder(py::module_& module) {
            py::kw_only(), py::arg("input_batch_norm"), py::arg("blocks"), py::arg("pooling"), py::arg("dense"),
            py::arg("l2_normalize"));
 
+  py::class_<YamnetEncoderOptions>(module, "YamnetEncoderOptions")
+      .def(py::init([](bool trainable, std::vector<DenseOptions> dense, bool l2_normalize) {
+             return YamnetEncoderOptions{
+                 .trainable = trainable, .dense = std::move(dense), .l2_normalize = l2_normalize};
+           }),
+           py::kw_only(), py::arg("trainable"), py::arg("dense"), py::arg("l2_normalize"));
+
   module.def(
       "embedding_size",
-      [](const EncoderOptions& encoder, std::array<int64_t, 3> input_shape) {
-        return embedding_size(encoder, to_input_shape(input_shape));
+      [](const std::variant<EncoderOptions, YamnetEncoderOptions>& encoder, std::array<int64_t, 3> input_shape) {
+        return std::visit([&](const auto& options) { return embedding_size(options, to_input_shape(input_shape)); },
+                          encoder);
       },
       py::arg("encoder"), py::kw_only(), py::arg("input_shape"),
       "Numbers of an embedding; input_shape: (channels, bands, frames).");

@@ -18,7 +18,7 @@ namespace siamaudio {
 
 void bind_siamese(py::module_& module) {
   py::class_<Siamese>(module, "Siamese", "One encoder for both sides, a distance, a head or none.")
-      .def(py::init([](const EncoderOptions& encoder, const std::string& distance,
+      .def(py::init([](const AnyEncoderOptions& encoder, const std::string& distance,
                        const std::optional<std::string>& head, std::array<int64_t, 3> input_shape, uint64_t seed) {
              return std::make_unique<Siamese>(SiameseOptions{.encoder = encoder,
                                                              .distance = parse_distance(distance),

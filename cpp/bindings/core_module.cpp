@@ -20,4 +20,5 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_augment(module);
   siamaudio::bind_trainer(module);
   siamaudio::bind_vae(module);
+  siamaudio::bind_yamnet(module);
 }

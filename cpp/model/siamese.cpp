@@ -28,7 +28,7 @@ Siamese::Siamese(const SiameseOptions& options, const InputShape& input, uint64_
     : options_(options),
       input_(input),
       initial_weights_(make_generator(at::kCPU, seed)),
-      encoder_(options.encoder, input, initial_weights_) {
+      encoder_(make_encoder(options.encoder, input, initial_weights_)) {
   if (options.head == Head::kDense) {
     if (!is_scalar(options.distance) && trained_size() != embedding_size())
       throw ParameterError("head", "'dense' on a distance of each element",
@@ -40,8 +40,29 @@ Siamese::Siamese(const SiameseOptions& options, const InputShape& input, uint64_
   }
 }
 
+Siamese::AnyEncoder Siamese::make_encoder(const AnyEncoderOptions& options, const InputShape& input,
+                                          const at::Generator& generator) {
+  if (const auto* yamnet = std::get_if<YamnetEncoderOptions>(&options)) return YamnetEncoder(*yamnet, input, generator);
+  return Encoder(std::get<EncoderOptions>(options), input, generator);
+}
+
+int64_t Siamese::embedding_size() const {
+  return std::visit([](const auto& encoder) { return encoder.embedding_size(); }, encoder_);
+}
+
+int64_t Siamese::trained_size() const {
+  return std::visit([](const auto& encoder) { return encoder.trained_size(); }, encoder_);
+}
+
 at::Tensor Siamese::encode(const at::Tensor& spectrograms, const Pass& pass) {
-  return encoder_.forward(spectrograms, pass);
+  return std::visit([&](auto& encoder) { return encoder.forward(spectrograms, pass); }, encoder_);
+}
+
+std::optional<at::Tensor> Siamese::frozen_output(const at::Tensor& spectrograms, const Poll& poll) const {
+  const auto* yamnet = std::get_if<YamnetEncoder>(&encoder_);
+  if (yamnet == nullptr || !yamnet->is_frozen()) return std::nullopt;
+  const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll};
+  return yamnet->frozen_output(spectrograms, device_, pass).cpu();
 }
 
 at::Tensor Siamese::pair_logits(const at::Tensor& a, const at::Tensor& b) const {
@@ -118,7 +139,7 @@ void Siamese::set_calibration(const Calibration& calibration) {
 
 NamedTensors Siamese::parameters() const {
   NamedTensors all;
-  append(all, "encoder", encoder_.parameters());
+  append(all, "encoder", std::visit([](const auto& encoder) { return encoder.parameters(); }, encoder_));
   if (head_) append(all, "head", head_->parameters());
   if (classifier_) append(all, "classifier", classifier_->parameters());
   return all;
@@ -126,7 +147,7 @@ NamedTensors Siamese::parameters() const {
 
 NamedTensors Siamese::weights() const {
   NamedTensors all = parameters();
-  append(all, "encoder", encoder_.buffers());
+  append(all, "encoder", std::visit([](const auto& encoder) { return encoder.buffers(); }, encoder_));
   if (calibration_)
     append(all, "calibration",
            {{"power", calibration_->power}, {"mean", calibration_->mean}, {"matrix", calibration_->matrix}});
@@ -136,7 +157,8 @@ NamedTensors Siamese::weights() const {
 void Siamese::set_weights(const NamedTensors& values) { copy_values(weights(), values, "weights"); }
 
 std::vector<LayerInfo> Siamese::layers() const {
-  std::vector<LayerInfo> all = encoder_.layers(device_.type());
+  std::vector<LayerInfo> all =
+      std::visit([&](const auto& encoder) { return encoder.layers(device_.type()); }, encoder_);
   for (LayerInfo& layer : all) layer.name = "encoder." + layer.name;
   if (head_) all.push_back(head_->layer("head"));
   if (classifier_) all.push_back(classifier_->layer("classifier"));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "model/calibration.h"
@@ -14,6 +15,7 @@
 #include "model/linear.h"
 #include "model/named_tensors.h"
 #include "model/workspace.h"
+#include "model/yamnet_encoder.h"
 
 namespace siamaudio {
 
@@ -26,8 +28,10 @@ enum class Head {
 /// "dense" or "none". Throws ParameterError.
 Head parse_head(const std::string& name);
 
+using AnyEncoderOptions = std::variant<EncoderOptions, YamnetEncoderOptions>;
+
 struct SiameseOptions {
-  EncoderOptions encoder;
+  AnyEncoderOptions encoder;
   Distance distance = Distance::kSquared;  ///< between the two embeddings; kEuclidean or kCosine without a head
   Head head = Head::kDense;
 };
@@ -49,6 +53,10 @@ class Siamese {
   at::Tensor pair_distances(const at::Tensor& a, const at::Tensor& b) const;
 
   bool has_head() const { return head_.has_value(); }
+
+  /// Where a first part of the encoder is left alone by training: what that part makes of spectrograms, on the CPU,
+  /// which encode() and embed() take in their place. Else nothing. Blocks of clips, `poll` in between.
+  std::optional<at::Tensor> frozen_output(const at::Tensor& spectrograms, const Poll& poll) const;
 
   // ---- What some losses train beside it
 
@@ -89,16 +97,21 @@ class Siamese {
 
   const SiameseOptions& options() const { return options_; }
   const InputShape& input_shape() const { return input_; }
-  int64_t embedding_size() const { return encoder_.embedding_size(); }
-  int64_t trained_size() const { return encoder_.trained_size(); }  ///< of embeddings in training
+  int64_t embedding_size() const;
+  int64_t trained_size() const;  ///< of embeddings in training
   at::Device device() const { return device_; }
   void to(at::Device device);
 
  private:
+  using AnyEncoder = std::variant<Encoder, YamnetEncoder>;
+
+  static AnyEncoder make_encoder(const AnyEncoderOptions& options, const InputShape& input,
+                                 const at::Generator& generator);
+
   SiameseOptions options_;
   InputShape input_;
   at::Generator initial_weights_;  // of the seed, on the CPU
-  Encoder encoder_;
+  AnyEncoder encoder_;
   std::optional<Linear> head_;
   std::optional<Classifier> classifier_;
   std::optional<Calibration> calibration_;

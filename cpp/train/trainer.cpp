@@ -46,6 +46,15 @@ at::Tensor with_channels(const at::Tensor& spectrograms) {
   return spectrograms.dim() == 3 ? spectrograms.unsqueeze(1) : spectrograms;
 }
 
+/// The features as the trained part of the network meets them, made once rather than in every step and validation.
+LabelledFeatures past_frozen(const Siamese& network, const LabelledFeatures& features, bool is_wanted,
+                             const Poll& poll) {
+  LabelledFeatures result = features;
+  if (!is_wanted) return result;
+  if (auto output = network.frozen_output(features.spectrograms, poll)) result.spectrograms = *std::move(output);
+  return result;
+}
+
 double negative_ratio(const SamplerOptions& sampler) {
   const auto* balanced = std::get_if<BalancedOptions>(&sampler);
   return balanced ? balanced->negative_ratio : 1;
@@ -148,8 +157,15 @@ int64_t fit(Siamese& network, const LabelledFeatures& train, const LabelledFeatu
   check(options, train, validation, network);
   const std::optional<ClassifierKind> kind = classifier_kind(options.losses);
   if (kind && !network.classifier()) network.add_classifier(train.num_classes, *kind);
+  if (network.parameters().empty())
+    throw ParameterError("encoder", "a frozen one, with nothing to train after it",
+                         "dense layers, a head or a classifier, or a trainable encoder");
   return saying_what_needs_memory("the training", "choose a smaller encoder", network.device(), [&] {
-    SiameseLearner learner(network, train, validation, options, listener.poll);
+    // Augmentations come before the encoder, so with them its frozen part has to run in every step.
+    const LabelledFeatures frozen_train = past_frozen(network, train, options.augment.empty(), listener.poll);
+    const LabelledFeatures frozen_validation =
+        validation ? past_frozen(network, *validation, true, listener.poll) : LabelledFeatures{};
+    SiameseLearner learner(network, frozen_train, validation ? &frozen_validation : nullptr, options, listener.poll);
     return run_training(learner, options, listener, state);
   });
 }

@@ -22,6 +22,7 @@ from .clip_splits import split_sources as split_sources
 from .encoders import ConvBlock as ConvBlock
 from .encoders import ConvEncoder as ConvEncoder
 from .encoders import Dense as Dense
+from .encoders import YamnetEncoder as YamnetEncoder
 from .errors import AudioError as AudioError
 from .errors import CheckpointError as CheckpointError
 from .errors import DatasetError as DatasetError

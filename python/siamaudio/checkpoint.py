@@ -29,6 +29,7 @@ _KINDS = {
     "network": ("a siamese network", "SiameseNetwork.load reads it"),
     "training": ("the checkpoint of a training", "fit(..., resume=True) reads it"),
     "vae": ("a variational autoencoder", "VariationalAutoencoder.load reads it"),
+    "yamnet": ("a YAMNet", "models.Yamnet.load reads it"),
 }
 
 
@@ -69,7 +70,7 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[A
     ----------
     path : Path
         The file.
-    kind : {"network", "training", "vae"}
+    kind : {"network", "training", "vae", "yamnet"}
         What it must hold, as the manifest's "kind" says.
 
     Returns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal, Self
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from siamaudio.errors import ParameterError
 from siamaudio.options import Registry
@@ -11,7 +12,7 @@ from siamaudio.options import Registry
 if TYPE_CHECKING:
     from siamaudio._engine import core
 
-__all__ = ["ConvBlock", "ConvEncoder", "Dense", "native_encoder"]
+__all__ = ["ConvBlock", "ConvEncoder", "Dense", "Encoder", "YamnetEncoder", "native_encoder", "registry"]
 
 Activation = Literal["linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh"]
 MapPooling = Literal["flatten", "global_average", "global_max", "global_average_max", "frequency", "frequency_levels"]
@@ -143,6 +144,7 @@ class ConvEncoder:
     32
     """
 
+    name: ClassVar[str] = "conv"
     blocks: tuple[ConvBlock, ...] = (ConvBlock(), ConvBlock(), ConvBlock())
     input_batch_norm: bool = True
     pooling: MapPooling = "flatten"
@@ -152,6 +154,11 @@ class ConvEncoder:
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         object.__setattr__(self, "dense", tuple(self.dense))
+
+    @property
+    def takes_any_frames(self) -> bool:
+        """Whether spectrograms may have another number of frames than those it was trained on."""
+        return self.pooling != "flatten"
 
     def embedding_size(self, input_shape: tuple[int, int, int]) -> int:
         """Return how many numbers an embedding has.
@@ -166,13 +173,11 @@ class ConvEncoder:
         ParameterError
             An option is out of its range, or a block gets a smaller map than it needs.
         """
-        from siamaudio._engine import core
-
-        return core.embedding_size(native_encoder(self), input_shape=input_shape)
+        return _embedding_size(self, input_shape)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options by name, as `from_dict` takes them and JSON can hold them."""
-        return dataclasses.asdict(self)
+        return registry.to_dict(self)
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
@@ -180,12 +185,92 @@ class ConvEncoder:
         return Registry("encoder", (cls,)).from_dict(options)
 
 
-def native_encoder(encoder: ConvEncoder) -> core.EncoderOptions:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class YamnetEncoder:
+    """YAMNet, the mean of its 1024 numbers over a clip's patches, dense layers; see `siamaudio.models.Yamnet`.
+
+    Takes spectrograms of 64 bands and 96 frames or more, from `siamaudio.models.yamnet_features`. As long as it is
+    frozen and nothing is augmented, `SiameseNetwork.fit` runs it once over the clips, so that training takes seconds.
+
+    Parameters
+    ----------
+    weights : str or None
+        The file that `siamaudio.models.Yamnet.save` wrote, from which a new network takes YAMNet's weights. A saved
+        network has them itself. None: random ones, for one that is `trainable`.
+    trainable : bool
+        Whether training changes YAMNet, too ("fine-tuning"); False: only what comes after it.
+    dense : tuple of Dense
+        The last one's output is the embedding; if there is none, the mean is.
+    l2_normalize : bool
+        Bring embeddings to length 1.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> encoder = sa.YamnetEncoder(weights="yamnet.safetensors", dense=(sa.Dense(units=128),))
+    >>> encoder.embedding_size((1, 64, 528))
+    128
+    """
+
+    name: ClassVar[str] = "yamnet"
+    weights: str | None = None
+    trainable: bool = False
+    dense: tuple[Dense, ...] = ()
+    l2_normalize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            object.__setattr__(self, "weights", os.fspath(self.weights))
+        object.__setattr__(self, "dense", tuple(self.dense))
+
+    @property
+    def takes_any_frames(self) -> bool:
+        """Whether spectrograms may have another number of frames than those it was trained on: they may."""
+        return True
+
+    def embedding_size(self, input_shape: tuple[int, int, int]) -> int:
+        """Return how many numbers an embedding has.
+
+        Parameters
+        ----------
+        input_shape : (int, int, int)
+            Channels, bands and frames of a spectrogram.
+
+        Raises
+        ------
+        ParameterError
+            An option is out of its range, or the input is none of YAMNet's.
+        """
+        return _embedding_size(self, input_shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options by name, as `from_dict` takes them and JSON can hold them."""
+        return registry.to_dict(self)
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> Self:
+        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown."""
+        return Registry("encoder", (cls,)).from_dict(options)
+
+
+Encoder: TypeAlias = ConvEncoder | YamnetEncoder
+
+registry: Registry[Encoder] = Registry("encoder", (ConvEncoder, YamnetEncoder))
+"""What the encoder of a network may be."""
+
+
+def _embedding_size(encoder: Encoder, input_shape: tuple[int, int, int]) -> int:
+    from siamaudio._engine import core
+
+    return core.embedding_size(native_encoder(encoder), input_shape=input_shape)
+
+
+def native_encoder(encoder: Encoder) -> core.EncoderOptions | core.YamnetEncoderOptions:
     """Return the options as the core takes them.
 
     Parameters
     ----------
-    encoder : ConvEncoder
+    encoder : ConvEncoder or YamnetEncoder
         The options.
 
     Raises
@@ -195,11 +280,14 @@ def native_encoder(encoder: ConvEncoder) -> core.EncoderOptions:
     """
     from siamaudio._engine import core
 
+    dense = [core.DenseOptions(**_fields(layer)) for layer in encoder.dense]
+    if isinstance(encoder, YamnetEncoder):
+        return core.YamnetEncoderOptions(trainable=encoder.trainable, dense=dense, l2_normalize=encoder.l2_normalize)
     return core.EncoderOptions(
         input_batch_norm=encoder.input_batch_norm,
         blocks=[core.ConvBlockOptions(**_fields(block)) for block in encoder.blocks],
         pooling=encoder.pooling,
-        dense=[core.DenseOptions(**_fields(layer)) for layer in encoder.dense],
+        dense=dense,
         l2_normalize=encoder.l2_normalize,
     )
 

@@ -31,7 +31,7 @@ from siamaudio.features import Features, Skipped
 from siamaudio.lazy_array import converted
 from siamaudio.log_mel import LogMel
 
-__all__ = ["extract"]
+__all__ = ["extract", "longest_duration"]
 
 _BATCH_BYTES = 64 << 20  # of spectrograms computed at once: enough clips to keep many threads busy to the end
 _MAX_LENGTH_RATIO = 10  # of the longest clip to the median, before a duration has to be chosen
@@ -151,7 +151,7 @@ class _Work:
         """Return the work with the front end's duration filled in."""
         if self.front_end.duration is not None:
             return self
-        duration = _longest_duration(self.clips, self.on_error)
+        duration = longest_duration(self.clips, self.on_error)
         return dataclasses.replace(self, front_end=dataclasses.replace(self.front_end, duration=duration))
 
     def layout(self, dtype: str) -> BlockLayout:
@@ -247,8 +247,25 @@ class _BackgroundWriter:
             self._target.write(*block)
 
 
-def _longest_duration(clips: Clips, on_error: str) -> float:
-    """Seconds of the longest clip, by the files' headers."""
+def longest_duration(clips: Clips, on_error: str = "fail") -> float:
+    """Return the seconds of the longest clip, by the files' headers.
+
+    Parameters
+    ----------
+    clips : Clips
+        The data set.
+    on_error : {"fail", "skip"}
+        What to do with a clip that cannot be read: raise AudioError, or leave it out.
+
+    Raises
+    ------
+    AudioError
+        A clip cannot be read and `on_error` is "fail".
+    DatasetError
+        None can be read.
+    ParameterError
+        The longest clip is so much longer than the others that a length has to be chosen.
+    """
     durations: list[float] = []
     for path in clips.paths:
         try:

@@ -17,7 +17,7 @@ from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
 from siamaudio.augment import Augmentation
 from siamaudio.clip_splits import Split, split_from_dict
-from siamaudio.encoders import ConvEncoder
+from siamaudio.encoders import ConvEncoder, Encoder, YamnetEncoder
 from siamaudio.errors import CheckpointError, DatasetError, ParameterError, TrainingError
 from siamaudio.features import Features
 from siamaudio.history import History
@@ -42,7 +42,7 @@ class SiameseNetwork:
 
     Parameters
     ----------
-    encoder : ConvEncoder
+    encoder : ConvEncoder or YamnetEncoder
         What turns a spectrogram into an embedding.
     distance : {"squared", "absolute", "product", "euclidean", "cosine"}
         Of two embeddings. The first three are element-wise and go with ``head="dense"``; the others are one number and
@@ -87,7 +87,7 @@ class SiameseNetwork:
 
     def __init__(
         self,
-        encoder: ConvEncoder | None = None,
+        encoder: Encoder | None = None,
         *,
         distance: Literal["squared", "absolute", "product", "euclidean", "cosine"] = "squared",
         head: Literal["dense"] | None = "dense",
@@ -245,9 +245,15 @@ class SiameseNetwork:
             raise ParameterError("input_shape", tuple(input_shape), "(bands, frames) or (channels, bands, frames)")
         if seed < 0:
             raise ParameterError("seed", seed, "0 or more")
-        self._native = self._build(tuple(input_shape), num_classes, seed)
+        native = self._build(tuple(input_shape), num_classes, seed)
+        if isinstance(self.encoder, YamnetEncoder):
+            _set_pretrained(native, self.encoder)
+        return self._take(native, tuple(input_shape), num_classes)
+
+    def _take(self, native: core.Siamese, input_shape: tuple[int, ...], num_classes: int | None) -> Self:
+        self._native = native
         self._num_classes = num_classes
-        self.input_shape_: tuple[int, ...] = tuple(input_shape)
+        self.input_shape_: tuple[int, ...] = input_shape
         self.front_end_: LogMel | None = None
         self.train_classes_: tuple[str, ...] = ()
         self.validation_classes_: tuple[str, ...] = ()
@@ -488,11 +494,11 @@ class SiameseNetwork:
             data = np.asarray(features, dtype=np.float32)
         expected = self.input_shape_
         matches = data.shape[1:] == expected
-        if self.encoder.pooling != "flatten":
+        if self.encoder.takes_any_frames:
             matches = len(data.shape) == len(expected) + 1 and data.shape[1:-1] == expected[:-1]
         if not matches:
             accepted = [str(size) for size in expected]
-            if self.encoder.pooling != "flatten":
+            if self.encoder.takes_any_frames:
                 accepted[-1] = "frames"
             raise ParameterError("features", f"shape {data.shape}", f"(clips, {', '.join(accepted)})")
         embeddings = np.empty((data.shape[0], native.embedding_size), dtype=np.float32)
@@ -664,7 +670,8 @@ class SiameseNetwork:
         manifest, weights = checkpoint_file.read(Path(path), "network")
         try:
             net = cls(**network_options.from_dict(manifest["network"]))
-            net.build(manifest["input_shape"], num_classes=manifest["num_classes"])
+            shape, num_classes = tuple(manifest["input_shape"]), manifest["num_classes"]
+            net._take(net._build(shape, num_classes, seed=0), shape, num_classes)
             net.set_weights(weights)
             net.front_end_ = None if manifest["front_end"] is None else LogMel.from_dict(manifest["front_end"])
             net.train_classes_ = tuple(manifest["train_classes"])
@@ -720,6 +727,19 @@ class SiameseNetwork:
         if kind is not None and self._num_classes != len(features.class_names):
             self._num_classes = len(features.class_names)
             self._native.add_classifier(self._num_classes, kind)
+
+
+def _set_pretrained(native: core.Siamese, encoder: YamnetEncoder) -> None:
+    """Give a new network the weights of YAMNet that its options name."""
+    if encoder.weights is None:
+        if not encoder.trainable:
+            raise ParameterError("encoder.weights", None, "a file of YAMNet's weights, as it is not trainable")
+        return
+    from siamaudio.models import yamnet_weights
+
+    pretrained, _ = yamnet_weights.read_own(Path(encoder.weights))
+    names = {name: f"encoder.yamnet.{name}" for name in pretrained if not name.startswith("dense.")}
+    native.set_weights(native.weights() | {own: pretrained[name] for name, own in names.items()})
 
 
 def _set_calibration(native: core.Siamese, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from siamaudio import augment, losses, optimizers, samplers
-from siamaudio.encoders import ConvEncoder
+from siamaudio import augment, encoders, losses, optimizers, samplers
 from siamaudio.errors import ParameterError
 
 __all__ = ["REGISTRIES", "from_dict", "listed_losses", "to_dict"]
@@ -42,7 +41,7 @@ def to_dict(arguments: Mapping[str, Any]) -> dict[str, Any]:
         An option is none of its kind.
     """
     return {
-        "encoder": arguments["encoder"].to_dict(),
+        "encoder": encoders.registry.to_dict(arguments["encoder"]),
         "distance": arguments["distance"],
         "head": arguments["head"],
         "loss": [losses.registry.to_dict(loss) for loss in listed_losses(arguments["loss"])],
@@ -67,7 +66,7 @@ def from_dict(described: Mapping[str, Any]) -> dict[str, Any]:
             raise ParameterError(name, described[name], ", ".join(map(str, accepted)))
     loss = tuple(losses.registry.from_dict(each) for each in described["loss"])
     return {
-        "encoder": ConvEncoder.from_dict(described["encoder"]),
+        "encoder": encoders.registry.from_dict(described["encoder"]),
         "distance": described["distance"],
         "head": described["head"],
         "loss": loss[0] if len(loss) == 1 else loss,

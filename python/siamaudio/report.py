@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from siamaudio.encoders import ConvEncoder, YamnetEncoder
 from siamaudio.errors import ParameterError
 from siamaudio.files import replace_file
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from siamaudio.encoders import ConvEncoder
     from siamaudio.evaluation import EvaluationResult
     from siamaudio.features import Features
     from siamaudio.log_mel import LogMel
@@ -265,7 +265,8 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
 
     encoder, history = net.encoder, net.history_
     *_, bands, frames = net.input_shape_
-    facts = [("input", f"spectrogram of {bands} bands × {frames} frames{_if(encoder.input_batch_norm, 'batch norm')}")]
+    normalised = isinstance(encoder, ConvEncoder) and encoder.input_batch_norm
+    facts = [("input", f"spectrogram of {bands} bands × {frames} frames{_if(normalised, 'batch norm')}")]
     return [
         *facts,
         *_encoder_facts(encoder),
@@ -283,7 +284,25 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
     ]
 
 
-def _encoder_facts(encoder: ConvEncoder) -> list[tuple[str, str]]:
+def _encoder_facts(encoder: ConvEncoder | YamnetEncoder) -> list[tuple[str, str]]:
+    facts = _body_facts(encoder) if isinstance(encoder, ConvEncoder) else [("body", _yamnet_fact(encoder))]
+    for number, layer in enumerate(encoder.dense, start=1):
+        facts.append(
+            (
+                "embedding" if number == len(encoder.dense) else f"dense layer {number}",
+                f"{layer.units} numbers{_if(layer.batch_norm, 'batch norm')}"
+                f"{_if(layer.activation != 'linear', _ACTIVATIONS.get(layer.activation, layer.activation))}"
+                f"{_if(layer.dropout > 0, f'dropout {layer.dropout:g}')}",
+            )
+        )
+    return [*facts, *([("embedding length", "1")] if encoder.l2_normalize else [])]
+
+
+def _yamnet_fact(encoder: YamnetEncoder) -> str:
+    return f"YAMNet, {'trained further' if encoder.trainable else 'as it was'}, mean over patches"
+
+
+def _body_facts(encoder: ConvEncoder) -> list[tuple[str, str]]:
     facts = [
         (
             f"block {number}",
@@ -299,16 +318,7 @@ def _encoder_facts(encoder: ConvEncoder) -> list[tuple[str, str]]:
     ]
     if encoder.pooling != "flatten":
         facts.append(("pooling", encoder.pooling.replace("_", " ")))
-    for number, layer in enumerate(encoder.dense, start=1):
-        facts.append(
-            (
-                "embedding" if number == len(encoder.dense) else f"dense layer {number}",
-                f"{layer.units} numbers{_if(layer.batch_norm, 'batch norm')}"
-                f"{_if(layer.activation != 'linear', _ACTIVATIONS.get(layer.activation, layer.activation))}"
-                f"{_if(layer.dropout > 0, f'dropout {layer.dropout:g}')}",
-            )
-        )
-    return [*facts, *([("embedding length", "1")] if encoder.l2_normalize else [])]
+    return facts
 
 
 def _sides(sides: int | tuple[int, int]) -> str:

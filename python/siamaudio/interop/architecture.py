@@ -77,8 +77,10 @@ class Architecture:
 
     @classmethod
     def of(cls, net: SiameseNetwork) -> Architecture:
-        """Return what a network with weights is made of; TrainingError where it has none."""
+        """Return what a network with weights is made of; TrainingError where it has none, ParameterError for YAMNet."""
         weights = net.weights()
+        if not isinstance(net.encoder, ConvEncoder):
+            raise ParameterError("network", f"one with {net.encoder}", "one with a ConvEncoder")
         classifier = weights.get("classifier.weight")
         channels, bands, frames = (1, *net.input_shape_)[-3:]
         return cls(

@@ -128,6 +128,10 @@ class WeightFile:
         found = list(self._legacy_layers() if self.is_legacy else self._numbered_layers(self._root, ()))
         return [layer for layer in found if layer.arrays]
 
+    def named_arrays(self) -> dict[str, Any]:
+        """Return the arrays of a file of the older form, not yet read, by names such as "encoder/conv2d/kernel"."""
+        return {name: array for top in _names(self._root, "layer_names") for name, array in self._legacy(top)}
+
     # ---- The older form: groups by layer, arrays by name
 
     def _legacy_layers(self) -> Iterator[LayerArrays]:
