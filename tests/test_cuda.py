@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -214,3 +215,17 @@ def test_out_of_memory_names_what_to_lower() -> None:
         torch.cuda.set_per_process_memory_fraction(1.0)
         torch.cuda.empty_cache()
     net.fit(features, epochs=1, batch_size=32, warm_start=True, device="cuda", progress=False)  # it can still be used
+
+
+def test_an_autoencoder_is_the_same_on_both_devices(tmp_path: Path) -> None:
+    clips = patterns(3, 8, (33, 30), seed=0).array
+    vae = sa.VariationalAutoencoder(latent_dim=8, filters=(16, 32), batch_size=8, optimizer=sa.optimizers.Adam(lr=3e-3))
+    vae.fit(clips[:20], clips[20:], epochs=20, device="cuda", progress=False)
+    losses = vae.history_["loss"]
+    assert losses[-1] < losses[0]
+    vae.save(tmp_path / "vae.siam")
+    on_cpu = sa.VariationalAutoencoder.load(tmp_path / "vae.siam")
+    np.testing.assert_allclose(vae.embed(clips), on_cpu.embed(clips), atol=1e-3)
+    for mine, theirs in zip(vae.reconstruct(clips), on_cpu.reconstruct(clips), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    np.testing.assert_allclose(vae.score_samples(clips), on_cpu.score_samples(clips), rtol=1e-3)

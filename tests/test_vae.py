@@ -385,7 +385,7 @@ def test_parameters_are_scikit_learns() -> None:
     with pytest.raises(sa.ParameterError, match="depth"):
         vae.set_params(depth=3)
     preset = sa.VariationalAutoencoder.preset("pedersen2023")
-    assert (preset.batch_size, preset.optimizer.lr, len(preset.filters)) == (20, 5e-4, 4)
+    assert (preset.batch_size, preset.optimizer, len(preset.filters)) == (20, sa.optimizers.Adam(lr=5e-4), 4)
     with pytest.raises(sa.ParameterError, match="pedersen2023"):
         sa.VariationalAutoencoder.preset("modern")
 
@@ -410,5 +410,7 @@ def test_pictures(trained: sa.VariationalAutoencoder, clips: npt.NDArray[np.floa
     with pytest.raises(sa.ParameterError, match="num_clips"):
         trained.plot_reconstructions(clips, num_clips=0)
     ax = plotting.plot_history(_small().fit(clips[:8], clips[8:], epochs=2, progress=False).history_)
-    assert "validation loss" in [text.get_text() for text in ax.get_legend().get_texts()]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert "validation loss" in [text.get_text() for text in legend.get_texts()]
     plt.close("all")

@@ -839,7 +839,7 @@ def plot_reconstructions(
     )  # one scale for clips and means; a few extreme cells shall not use it up
     for (name, images), axes in zip(rows, grid, strict=True):
         drawn = [_draw_spectrogram(ax, image, front_end) for ax, image in zip(axes, images, strict=True)]
-        low, high = levels if name != "deviation" else (0, np.percentile(images, 99.9))
+        low, high = levels if name != "deviation" else (0, float(np.percentile(images, 99.9)))
         for each in drawn:
             each.set_clim(low, high)
         axes[0].set_ylabel(f"{name}\n{_frequency_label(front_end)}", fontsize="small")

@@ -685,7 +685,7 @@ class VariationalAutoencoder:
         return {
             **self.get_params(deep=False),
             "filters": list(self.filters),
-            "optimizer": optimizer_options.registry.to_dict(self.optimizer),
+            "optimizer": optimizer_options.registry.to_dict(optimizer_options.registry.parse(self.optimizer)),
             "augment": [augment_options.registry.to_dict(each) for each in self.augment],
             "corrupt": [augment_options.registry.to_dict(each) for each in self.corrupt],
         }
