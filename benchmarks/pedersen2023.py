@@ -386,23 +386,23 @@ def row(name: str, found: dict[str, Any]) -> str:
     classes, superclasses = found["class"], found["superclass"]
     shown = [classes["accuracy"], superclasses["accuracy"]]
     shown += [classes[each] for each in ("precision", "recall", "f1", "MAP@5", "standard MAP@5", "accuracy@5", "MAP")]
-    return f"{name:<58}" + "".join(f"{100 * value:>8.1f}" for value in shown)
+    return f"{name:<58}" + "".join(f"{100 * value:>10.1f}" for value in shown)
 
 
 def report(found: dict[str, Any]) -> str:
     """Return all tables."""
     columns = ("class", "super", "prec", "recall", "F1", "MAP@5", "stdMAP@5", "acc@5", "MAP")
-    header = f"{'%':<58}" + "".join(f"{column:>8}" for column in columns)
+    header = f"{'%':<58}" + "".join(f"{column:>10}" for column in columns)
     lines: list[str] = []
     if "folds" in found:
         for procedure in ("all clips", "own fold", "published"):
-            lines += ["", f"2000 clips, {procedure}", header]
+            lines += ["", f"five folds, {procedure}", header]
             lines += [row(name, each[procedure]) for name, each in found["folds"]["search"].items()]
         lines += ["", "vectors of one model, labels in their order and in another", header]
         lines += [row(name, each) for name, each in found["folds"]["one model"].items()]
     if "sounds" in found:
         for part in ("all classes", "halves"):
-            lines += ["", f"400 clips of fold 4, {part}", header]
+            lines += ["", f"the sounds of fold 4, {part}", header]
             lines += [row(name, each[part]) for name, each in found["sounds"]["search"].items() if part in each]
         lines += [f"McNemar, {name}: {test}" for name, test in found["sounds"]["McNemar"].items()]
     for part, results in found.items():
