@@ -502,3 +502,26 @@ def test_explain_faithfulness_quick(shared_data: Path, tmp_path: Path) -> None:
             assert 1 <= row["queries"] <= 4
             assert 0 < row["deletion"]["wilcoxon_p"] <= 1
             assert -1 <= row["sound_correlation"] <= 1
+
+
+@pytest.mark.slow
+def test_pedersen2023_runs_whole(shared_data: Path, tmp_path: Path) -> None:
+    arguments = ("pedersen2023.py", "--quick", "--num-threads", "1", "--out", str(tmp_path))
+    done = _run(*arguments, SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "pedersen2023.json").read_text())
+    for procedure in ("all clips", "own fold", "published"):
+        assert found["folds"]["search"]["autoencoder"][procedure]["class"]["accuracy"] <= 1
+    # pixels are the same in all five spaces, so that it makes no difference who embeds whom
+    pixels = found["folds"]["search"]["raw pixels"]
+    assert pixels["all clips"]["class"]["accuracy"] == pytest.approx(pixels["published"]["class"]["accuracy"])
+    one = found["folds"]["one model"]
+    assert one["misaligned"]["class"]["accuracy"] < one["aligned"]["class"]["accuracy"]
+    yamnet = found["sounds"]["search"]["YAMNet mean, cosine"]["all classes"]["class"]["accuracy"]
+    assert yamnet > found["sounds"]["search"]["raw log-mel, cosine"]["all classes"]["class"]["accuracy"]
+    # what is there is not made again
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.np[yz]")}
+    assert len(times) == 7
+    done = _run(*arguments, "--parts", "folds", SIAMAUDIO_SHARED_DATA=str(shared_data))
+    assert json.loads((tmp_path / "pedersen2023.json").read_text())["folds"] == found["folds"]
+    assert times == {path: path.stat().st_mtime_ns for path in times}

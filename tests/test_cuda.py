@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -227,3 +228,17 @@ def test_explanations_are_those_of_the_cpu(method: str) -> None:
         found[device] = sa.explain(net, features[0], features[[1, 2, 4]], seed=2, progress=False, **options)
     here, there = found["cpu"].maps, found["cuda"].maps
     np.testing.assert_allclose(there, here, atol=2e-3 * np.abs(here).max())
+
+
+def test_an_autoencoder_is_the_same_on_both_devices(tmp_path: Path) -> None:
+    clips = patterns(3, 8, (33, 30), seed=0).array
+    vae = sa.VariationalAutoencoder(latent_dim=8, filters=(16, 32), batch_size=8, optimizer=sa.optimizers.Adam(lr=3e-3))
+    vae.fit(clips[:20], clips[20:], epochs=20, device="cuda", progress=False)
+    losses = vae.history_["loss"]
+    assert losses[-1] < losses[0]
+    vae.save(tmp_path / "vae.siam")
+    on_cpu = sa.VariationalAutoencoder.load(tmp_path / "vae.siam")
+    np.testing.assert_allclose(vae.embed(clips), on_cpu.embed(clips), atol=1e-3)
+    for mine, theirs in zip(vae.reconstruct(clips), on_cpu.reconstruct(clips), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    np.testing.assert_allclose(vae.score_samples(clips), on_cpu.score_samples(clips), rtol=1e-3)

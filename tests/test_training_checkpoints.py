@@ -156,7 +156,7 @@ def test_what_is_no_checkpoint(whole: sa.SiameseNetwork, tmp_path: Path) -> None
     folder = tmp_path / "run"
     _fit(folder, checkpoint_every=5)
     whole.save(folder / "step-9999999999.checkpoint")
-    with pytest.raises(sa.CheckpointError, match="a saved network, not the checkpoint"):
+    with pytest.raises(sa.CheckpointError, match="is a siamese network, not the checkpoint"):
         _fit(folder, resume=True, checkpoint_every=5)
     with pytest.raises(sa.CheckpointError, match="checkpoint of a training"):
         sa.SiameseNetwork.load(TrainingCheckpoints(folder).paths()[0])
@@ -265,8 +265,8 @@ def test_written_arrays_keep_their_types(tmp_path: Path) -> None:
         "ä\n": np.arange(5, dtype=np.float32),
         "d": np.array(3, dtype=np.float32),
     }
-    checkpoint.write(tmp_path / "file", {"x": 1}, arrays)
-    manifest, back = checkpoint.read(tmp_path / "file")
+    checkpoint.write(tmp_path / "file", {"kind": "training", "x": 1}, arrays)
+    manifest, back = checkpoint.read(tmp_path / "file", "training")
     assert manifest == {"x": 1}
     from safetensors.numpy import load_file
 

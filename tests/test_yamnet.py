@@ -350,10 +350,10 @@ def test_files_of_other_models(shared_data: Path, tmp_path: Path) -> None:
     load, from_keras, from_tflite = sa.models.Yamnet.load, sa.models.Yamnet.from_keras, sa.models.Yamnet.from_tflite
     blocks = (sa.ConvBlock(filters=2, kernel_size=3),)
     sa.SiameseNetwork(sa.ConvEncoder(blocks=blocks)).build((8, 8)).save(tmp_path / "net.siam")
-    with pytest.raises(sa.CheckpointError, match="holds no YAMNet, but a siamese network"):
+    with pytest.raises(sa.CheckpointError, match="is a siamese network, not a YAMNet"):
         load(tmp_path / "net.siam")
     sa.models.Yamnet(random_weights()).save(tmp_path / "own.safetensors")
-    with pytest.raises(sa.CheckpointError, match="holds no siamese network, but a yamnet"):
+    with pytest.raises(sa.CheckpointError, match="is a YAMNet, not a siamese network"):
         sa.SiameseNetwork.load(tmp_path / "own.safetensors")
     with pytest.raises(sa.CheckpointError, match="from_tflite reads it"):
         load(shared_data / "yamnet" / "yamnet.tflite")

@@ -6,6 +6,7 @@
 
 #include "bindings/core_module.h"
 #include "bindings/input_shape.h"
+#include "bindings/network_parts.h"
 #include "bindings/python_poll.h"
 #include "bindings/tensors.h"
 #include "model/device.h"
@@ -14,33 +15,6 @@
 namespace py = pybind11;
 
 namespace siamaudio {
-namespace {
-
-/// Counters are int64 in the core; every weight crosses as float32, which holds them exactly up to 2^24.
-py::dict weights_to_dict(const Siamese& network) {
-  py::dict weights;
-  for (const auto& [name, tensor] : network.weights()) weights[py::str(name)] = to_array(tensor.to(at::kFloat));
-  return weights;
-}
-
-void set_weights_from_dict(Siamese& network, const std::map<std::string, ArrayOf<float>>& weights) {
-  NamedTensors values;
-  for (const auto& [name, array] : weights) values.emplace_back(name, as_tensor(array));
-  network.set_weights(values);
-}
-
-py::dict to_dict(const LayerInfo& layer) {
-  py::dict entry;
-  entry["name"] = layer.name;
-  entry["kind"] = layer.kind;
-  entry["output_shape"] = py::tuple(py::cast(layer.output_shape));
-  entry["num_parameters"] = layer.num_parameters;
-  entry["flops"] = layer.flops;
-  entry["path"] = layer.path;
-  return entry;
-}
-
-}  // namespace
 
 void bind_siamese(py::module_& module) {
   py::class_<Siamese>(module, "Siamese", "One encoder for both sides, a distance, a head or none.")
@@ -142,16 +116,17 @@ void bind_siamese(py::module_& module) {
       .def_property_readonly("has_classifier", [](const Siamese& self) { return self.classifier().has_value(); })
       .def_property_readonly("embedding_size", &Siamese::embedding_size)
       .def(
-          "layers",
-          [](const Siamese& self) {
-            py::list layers;
-            for (const LayerInfo& layer : self.layers()) layers.append(to_dict(layer));
-            return layers;
-          },
+          "layers", [](const Siamese& self) { return layers_to_list(self.layers()); },
           "name, kind, output_shape, num_parameters, flops and path of each layer, for one clip.")
-      .def("weights", &weights_to_dict, "Copies of all weights: name -> float32 array.")
-      .def("set_weights", &set_weights_from_dict, py::arg("weights"),
-           "Replaces all weights; names and shapes of weights().");
+      .def(
+          "weights", [](const Siamese& self) { return weights_to_dict(self.weights()); },
+          "Copies of all weights: name -> float32 array.")
+      .def(
+          "set_weights",
+          [](Siamese& self, const std::map<std::string, ArrayOf<float>>& weights) {
+            self.set_weights(weights_from_dict(weights));
+          },
+          py::arg("weights"), "Replaces all weights; names and shapes of weights().");
 }
 
 }  // namespace siamaudio

@@ -20,5 +20,6 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_sampling(module);
   siamaudio::bind_augment(module);
   siamaudio::bind_trainer(module);
+  siamaudio::bind_vae(module);
   siamaudio::bind_yamnet(module);
 }

@@ -20,6 +20,7 @@ void bind_retrieval(pybind11::module_& module);
 void bind_sampling(pybind11::module_& module);
 void bind_siamese(pybind11::module_& module);
 void bind_trainer(pybind11::module_& module);
+void bind_vae(pybind11::module_& module);
 void bind_yamnet(pybind11::module_& module);
 
 }  // namespace siamaudio

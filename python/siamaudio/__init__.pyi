@@ -56,6 +56,7 @@ from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History
 from .log_mel import LogMel as LogMel
 from .mfcc import MFCC as MFCC
+from .models import VariationalAutoencoder as VariationalAutoencoder
 from .network import SiameseNetwork as SiameseNetwork
 from .patches import patches as patches
 from .report import write_report as write_report

@@ -483,6 +483,52 @@ def fit(
     feature_memory: str = "auto",
 ) -> int: ...
 
+class Vae:
+    def __init__(
+        self,
+        *,
+        filters: Sequence[int],
+        latent_dim: int,
+        min_variance: float,
+        input_shape: tuple[int, int, int],
+        seed: int,
+    ) -> None: ...
+    def to(self, device: str) -> None: ...
+    def fit_scaling(self, spectrograms: _FloatArray, *, num_threads: int) -> None: ...
+    def embed(self, spectrograms: _FloatArray, *, num_threads: int) -> _FloatArray: ...
+    def generate(self, latents: _FloatArray, *, num_threads: int) -> tuple[_FloatArray, _FloatArray]: ...
+    def clip_losses(
+        self, spectrograms: _FloatArray, *, noise: _FloatArray, likelihood: str, num_threads: int
+    ) -> _FloatArray: ...
+    def layers(self) -> list[dict[str, Any]]: ...
+    def weights(self) -> dict[str, _FloatArray]: ...
+    def set_weights(self, weights: Mapping[str, _FloatArray]) -> None: ...
+
+def kl_weight(*, beta: float, warmup_epochs: int, epoch: int) -> float: ...
+def fit_vae(
+    vae: Vae,
+    *,
+    train: _FloatArray,
+    validation: _FloatArray | None,
+    batch_size: int,
+    likelihood: str,
+    beta: float,
+    warmup_epochs: int,
+    augment: Sequence[_AugmentOptions],
+    corrupt: Sequence[_AugmentOptions],
+    optimizer: OptimizerOptions,
+    epochs: int,
+    patience: int,
+    validation_freq: int,
+    checkpoint_every: int,
+    seed: int,
+    num_threads: int,
+    state: tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None,
+    on_step: Callable[[int, int, int, float], None],
+    on_epoch: Callable[[dict[str, Any]], bool],
+    on_checkpoint: Callable[[dict[str, Any], dict[str, npt.NDArray[Any]]], None] | None,
+) -> int: ...
+
 class Yamnet:
     def __init__(self, *, num_classes: int) -> None: ...
     def to(self, device: str) -> None: ...

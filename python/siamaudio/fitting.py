@@ -1,4 +1,4 @@
-"""What `SiameseNetwork.fit` does around the loop in C++: data, progress bar, callbacks, checkpoints."""
+"""What a `fit` does around the loop in C++: data, progress bar, callbacks, checkpoints."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Callback",
     "FitOptions",
+    "Keeper",
     "Pairing",
     "Precision",
+    "ProgressBar",
     "check_checkpointing",
+    "check_finite",
     "check_trainable",
     "fingerprint",
     "first_difference",
@@ -107,8 +110,7 @@ def check_trainable(features: Features, validation: Features | None) -> None:
             raise DatasetError(
                 f"class {part.class_names[int(counts.argmin())]!r} has a single clip; two or more a class are needed"
             )
-        if not all(np.isfinite(block.array).all() for block in part.iter_blocks()):
-            raise DatasetError("the spectrograms hold NaN or infinite values; only finite numbers can be trained on")
+        check_finite(part)
     if validation is not None:
         shared = sorted(set(features.class_names) & set(validation.class_names))
         if shared:
@@ -118,6 +120,12 @@ def check_trainable(features: Features, validation: Features | None) -> None:
         if validation.shape[1:] != features.shape[1:]:
             expected = ", ".join(map(str, features.shape[1:]))
             raise ParameterError("validation", f"shape {validation.shape}", f"(clips, {expected})")
+
+
+def check_finite(features: Features) -> None:
+    """Raise a DatasetError for NaN or infinite values."""
+    if not all(np.isfinite(block.array).all() for block in features.iter_blocks()):
+        raise DatasetError("the spectrograms hold NaN or infinite values; only finite numbers can be trained on")
 
 
 def check_checkpointing(checkpoint: str | os.PathLike[str] | None, every: int, resume: bool | str) -> None:
@@ -181,10 +189,10 @@ def run(
             "training data": fingerprint(train_array, features.labels),
             "validation data": fingerprint(validation_array, empty.labels),
         }
-        keeper = _Keeper(TrainingCheckpoints(Path(checkpoint)), facts, records)
+        keeper = Keeper(TrainingCheckpoints(Path(checkpoint)), facts, records)
         state = keeper.state_to_resume(resume)
 
-    bar = _Bar(options.epochs, disable=not progress, records=records)
+    bar = ProgressBar(options.epochs, disable=not progress, records=records)
 
     def on_epoch(record: dict[str, Any]) -> bool:
         if math.isnan(record["validation_accuracy"]):
@@ -225,29 +233,59 @@ def run(
         bar.close()
 
 
-class _Bar:
-    """Progress in epochs, with the loss and the best validation accuracy so far."""
+class ProgressBar:
+    """Progress in epochs, with the loss and the best validation so far.
+
+    Parameters
+    ----------
+    epochs : int
+        Most epochs.
+    disable : bool
+        Show nothing.
+    records : list of dict
+        Those of the epochs that are over; whoever has the list appends to it.
+    """
 
     def __init__(self, epochs: int, *, disable: bool, records: list[dict[str, Any]]) -> None:
         self._bar = tqdm(total=epochs, desc="training", unit="epoch", disable=disable, initial=len(records))
         self._records = records
 
     def on_step(self, epoch: int, step: int, num_steps: int, loss: float) -> None:
+        """Show a step of an epoch, both counted from 0."""
         self.show(epoch + step / num_steps, loss)
 
     def show(self, epochs_done: float, loss: float) -> None:
+        """Show how far it is."""
         self._bar.n = round(epochs_done, 2)
-        accuracies = [record["validation_accuracy"] for record in self._records]
-        best = max((accuracy for accuracy in accuracies if accuracy is not None), default=None)
-        shown = "" if best is None else f", best validation accuracy {best:.1%}"
-        self._bar.set_postfix_str(f"loss {loss:.4f}{shown}")
+        self._bar.set_postfix_str(f"loss {loss:.4f}{self._best()}")
+
+    def _best(self) -> str:
+        def measured(name: str) -> list[float]:
+            return [record[name] for record in self._records if record.get(name) is not None]
+
+        if accuracies := measured("validation_accuracy"):
+            return f", best validation accuracy {max(accuracies):.1%}"
+        if losses := measured("validation_loss"):
+            return f", best validation loss {min(losses):.4f}"
+        return ""
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         self._bar.close()
 
 
-class _Keeper:
-    """Writes a run's checkpoints and finds the one to go on from."""
+class Keeper:
+    """Writes a run's checkpoints and finds the one to go on from.
+
+    Parameters
+    ----------
+    folder : TrainingCheckpoints
+        Where they are.
+    facts : dict
+        What must be the same for a run to go on, by what it is called, as JSON can hold it.
+    records : list of dict
+        Those of the epochs that are over; gets those of the run that is gone on with.
+    """
 
     def __init__(self, folder: TrainingCheckpoints, facts: dict[str, Any], records: list[dict[str, Any]]) -> None:
         self._folder = folder
@@ -255,10 +293,12 @@ class _Keeper:
         self._records = records
 
     def write(self, progress: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> None:
+        """Write a checkpoint, as the loop's ``on_checkpoint``."""
         manifest = {**self._facts, "progress": progress, "history": self._records}
         self._folder.write(progress["total_steps"], manifest, tensors)
 
     def state_to_resume(self, resume: bool | str) -> TrainingCheckpoint | None:
+        """Return the checkpoint that ``fit(..., resume=resume)`` goes on from; CheckpointError where it must not."""
         if not resume:
             if self._folder.paths():
                 raise CheckpointError(

@@ -18,9 +18,11 @@ class History:
     Parameters
     ----------
     records : iterable of dict
-        Each with ``epoch`` (from 0), ``loss`` (mean over the steps), ``validation_accuracy`` (exact one-shot accuracy
-        in [0, 1], None where it was not measured), ``lr`` (learning rate at the end), ``seconds``,
-        ``clips_per_second``, ``num_clips`` (encoded) and ``num_pairs`` (or triplets).
+        Each with ``epoch`` (from 0), ``loss`` (mean over the steps), ``lr`` (learning rate at the end), ``seconds``,
+        ``clips_per_second`` and ``num_clips`` (encoded). Those of a siamese network also with ``validation_accuracy``
+        (exact one-shot accuracy in [0, 1], None where it was not measured) and ``num_pairs`` (or triplets); those of a
+        variational autoencoder with ``validation_loss`` (None where it was not measured), ``reconstruction``, ``kl``
+        (what the loss is made of) and ``beta`` (weight of the latter).
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
@@ -40,8 +42,9 @@ class History:
         if not self.records:
             return "History(0 epochs)"
         last = self.records[-1]
-        accuracy = last["validation_accuracy"]
+        accuracy, loss = last.get("validation_accuracy"), last.get("validation_loss")
         shown = "" if accuracy is None else f", validation accuracy {accuracy:.1%}"
+        shown += "" if loss is None else f", validation loss {loss:.4f}"
         return f"History({len(self)} epochs, loss {last['loss']:.4f}{shown})"
 
     def to_frame(self) -> pd.DataFrame:
@@ -51,7 +54,7 @@ class History:
         return pd.DataFrame(list(self.records)).set_index("epoch") if self.records else pd.DataFrame()
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the loss and, on a second axis, the validation accuracy.
+        """Draw the loss, and validation where there was any: its loss, or on a second axis its accuracy.
 
         Parameters
         ----------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from siamaudio import checkpoint as checkpoint_file
-from siamaudio import encoders, fitting, network_options, options, samplers
+from siamaudio import encoders, estimators, fitting, network_options, options, samplers
 from siamaudio import losses as loss_options
 from siamaudio import optimizers as optimizer_options
 from siamaudio._engine import core
@@ -138,13 +136,7 @@ class SiameseNetwork:
         deep : bool
             Also the fields of options, as ``optimizer__lr``.
         """
-        params = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-        if deep:
-            for name, value in list(params.items()):
-                if dataclasses.is_dataclass(value):
-                    for field in dataclasses.fields(value):
-                        params[f"{name}__{field.name}"] = getattr(value, field.name)
-        return params
+        return estimators.get_params(self, deep=deep)
 
     def set_params(self, **params: Any) -> Self:
         """Replace constructor arguments by name; a trained network keeps its weights until the next `fit`.
@@ -165,12 +157,7 @@ class SiameseNetwork:
         >>> sa.SiameseNetwork().set_params(optimizer__lr=1e-4).optimizer.lr
         0.0001
         """
-        for name, value in params.items():
-            known = self.get_params()
-            if name not in known:
-                raise ParameterError("set_params", name, ", ".join(known))
-            root, _, field = name.partition("__")
-            setattr(self, root, dataclasses.replace(getattr(self, root), **{field: value}) if field else value)
+        estimators.set_params(self, params)
         return self
 
     def set_from_text(self, settings: Mapping[str, str]) -> Self:
@@ -527,7 +514,7 @@ class SiameseNetwork:
     ) -> npt.NDArray[np.float32]:
         """Check features and embed them, block by block."""
         if isinstance(features, Features):
-            self._check_front_end(features)
+            estimators.check_front_end(features, self.front_end_)
             data: Features | npt.NDArray[np.float32] = features
         else:
             data = np.asarray(features, dtype=np.float32)
@@ -706,11 +693,7 @@ class SiameseNetwork:
         CheckpointError
             The file is missing, damaged, or something else.
         """
-        manifest, weights = checkpoint_file.read(Path(path))
-        if manifest.get("kind") == "training":
-            raise CheckpointError(f"{os.fspath(path)} is the checkpoint of a training: fit(..., resume=True) reads it")
-        if manifest.get("kind") != "network":
-            raise CheckpointError(f"{os.fspath(path)} holds no siamese network, but a {manifest.get('kind')}")
+        manifest, weights = checkpoint_file.read(Path(path), "network")
         try:
             net = cls(**network_options.from_dict(manifest["network"]))
             shape, num_classes = tuple(manifest["input_shape"]), manifest["num_classes"]
@@ -770,14 +753,6 @@ class SiameseNetwork:
         if kind is not None and self._num_classes != len(features.class_names):
             self._num_classes = len(features.class_names)
             self._native.add_classifier(self._num_classes, kind)
-
-    def _check_front_end(self, features: Features) -> None:
-        if features.front_end is not None and self.front_end_ is not None and features.front_end != self.front_end_:
-            raise ParameterError(
-                "features",
-                f"made by {features.front_end}",
-                f"features by the network's own front end, {self.front_end_}",
-            )
 
 
 def _set_pretrained(native: core.Siamese, encoder: YamnetEncoder) -> None:

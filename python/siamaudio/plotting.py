@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from siamaudio.features import Features
     from siamaudio.history import History
     from siamaudio.log_mel import LogMel
+    from siamaudio.models.vae import VariationalAutoencoder
     from siamaudio.network import SiameseNetwork
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "plot_leaks",
     "plot_pairs",
     "plot_per_class",
+    "plot_reconstructions",
     "plot_retrieval",
     "plot_roc",
     "plot_spectrogram",
@@ -123,7 +125,7 @@ class OneShotExample:
 
 
 def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
-    """Draw the loss of each epoch and, on a second axis, the validation accuracy, its best epoch marked.
+    """Draw the loss of each epoch and that of validation, or on a second axis its accuracy; the best epoch is marked.
 
     Parameters
     ----------
@@ -151,29 +153,32 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("training loss (mean per step)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    accuracies = [math.nan if value is None else 100 * value for value in history["validation_accuracy"]]
-    if not all(map(math.isnan, accuracies)):
-        right = ax.twinx()
-        right.set_ylabel("validation accuracy (%)")
-        lines += right.plot(
-            epochs,
-            accuracies,
-            color=_VERMILLION,
-            linestyle="--",
-            marker="s",
-            markersize=4,
-            label="validation accuracy (right axis)",
-        )
-        best = int(np.nanargmax(accuracies))
-        lines += right.plot(
+    def measured(name: str) -> npt.NDArray[np.float64]:
+        values = [record.get(name) for record in history]
+        return np.array([math.nan if value is None else value for value in values])
+
+    def draw(axes: Axes, values: npt.NDArray[np.float64], best: int, label: str, shown: str) -> list[Line2D]:
+        drawn = axes.plot(epochs, values, color=_VERMILLION, linestyle="--", marker="s", markersize=4, label=label)
+        return drawn + axes.plot(
             epochs[best],
-            accuracies[best],
+            values[best],
             color=_BLACK,
             linestyle="none",
             marker="*",
             markersize=12,
-            label=f"best epoch: {epochs[best]} ({accuracies[best]:.1f}%)",
+            label=f"best epoch: {epochs[best]} ({shown})",
         )
+
+    accuracies, losses = 100 * measured("validation_accuracy"), measured("validation_loss")
+    if not np.isnan(accuracies).all():
+        right = ax.twinx()
+        right.set_ylabel("validation accuracy (%)")
+        best = int(np.nanargmax(accuracies))
+        lines += draw(right, accuracies, best, "validation accuracy (right axis)", f"{accuracies[best]:.1f}%")
+    elif not np.isnan(losses).all():
+        ax.set_ylabel("loss")
+        best = int(np.nanargmin(losses))
+        lines += draw(ax, losses, best, "validation loss", f"{losses[best]:.4g}")
     _legend_above(ax, lines)
     return ax
 
@@ -777,6 +782,75 @@ def plot_examples(
     assert drawn is not None
     figure.supxlabel(_time_label(front_end), fontsize="medium")
     figure.colorbar(drawn, ax=grid, label=_level_label(front_end), shrink=min(1, 2 / len(examples)), aspect=30)
+    return figure
+
+
+def plot_reconstructions(
+    vae: VariationalAutoencoder, features: Features | npt.ArrayLike, *, num_clips: int = 5, seed: int | None = None
+) -> Figure:
+    """Draw spectrograms and, below each, what an autoencoder makes of it: the pixels' means and deviations.
+
+    Parameters
+    ----------
+    vae : VariationalAutoencoder
+        A trained one.
+    features : Features or array-like [shape=(clips, bands, frames)]
+        Spectrograms as it was trained on.
+    num_clips : int > 0
+        Columns; fewer where there are fewer clips.
+    seed : int >= 0 or None
+        Of the random choice of clips; None: the first ones.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A new figure.
+
+    Raises
+    ------
+    ParameterError
+        There are no clips, they have several channels, or they are not as the autoencoder was trained on.
+    TrainingError
+        The autoencoder is not trained.
+    """
+    import matplotlib.pyplot as plt
+
+    from siamaudio.features import Features
+
+    total = len(features) if isinstance(features, Features) else len(np.asarray(features))
+    if num_clips < 1 or total < 1:
+        raise ParameterError("num_clips", min(num_clips, total), "1 or more")
+    if len(vae.input_shape_) != 2:
+        raise ParameterError("features", "several channels", "spectrograms of one")
+    if seed is not None and seed < 0:
+        raise ParameterError("seed", seed, "0 or more, or None for the first clips")
+    order = np.arange(total) if seed is None else np.random.default_rng(seed).permutation(total)
+    chosen = order[:num_clips]
+    part = features[chosen] if isinstance(features, Features) else np.asarray(features, dtype=np.float32)[chosen]
+    rebuilt = vae.reconstruct(part)
+
+    front_end = vae.front_end_
+    figure = plt.figure(figsize=(1.0 + 2.4 * len(chosen), 6.0))
+    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.05)
+    grid = figure.subplots(3, len(chosen), sharex=True, sharey=True, squeeze=False)
+    rows = (("clip", np.asarray(part)), ("mean", rebuilt.mean), ("deviation", rebuilt.std))
+    levels = np.percentile(
+        rows[0][1], [1, 99.9]
+    )  # one scale for clips and means; a few extreme cells shall not use it up
+    for (name, images), axes in zip(rows, grid, strict=True):
+        drawn = [_draw_spectrogram(ax, image, front_end) for ax, image in zip(axes, images, strict=True)]
+        low, high = levels if name != "deviation" else (0, float(np.percentile(images, 99.9)))
+        for each in drawn:
+            each.set_clim(low, high)
+        axes[0].set_ylabel(f"{name}\n{_frequency_label(front_end)}", fontsize="small")
+        figure.colorbar(drawn[0], ax=axes, label=_level_label(front_end), aspect=12)
+    if isinstance(part, Features):
+        for ax, label in zip(grid[0], part.labels, strict=True):
+            ax.set_title(_shown(part.class_names[label], _LONGEST_TITLE), fontsize="medium", parse_math=False)
+    for ax in grid.flat:
+        ax.tick_params(labelsize="small")
+        ax.xaxis.set_major_locator(MaxNLocator(3, integer=front_end is None, prune="upper"))
+    figure.supxlabel(_time_label(front_end), fontsize="medium")
     return figure
 
 

@@ -104,9 +104,7 @@ class TrainingCheckpoints:
 
 
 def _read(path: Path) -> TrainingCheckpoint:
-    manifest, tensors = checkpoint.read(path)
-    if manifest.pop("kind", None) != "training":
-        raise CheckpointError(f"{path} is a saved network, not the checkpoint of a training")
+    manifest, tensors = checkpoint.read(path, "training")
     return TrainingCheckpoint(path, manifest, tensors)
 
 

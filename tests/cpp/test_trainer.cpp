@@ -192,7 +192,7 @@ TEST(Fit, LearnsTheSameInBfloat16) {
   EXPECT_FALSE(same_bits(weights[0], weights[1]));
   EXPECT_NEAR(reports[1].front().loss, reports[0].front().loss, 0.02);
   EXPECT_LT(reports[1].back().loss, 0.8 * reports[1].front().loss);
-  EXPECT_GT(reports[1].back().validation_accuracy, 0.7);  // chance is 0.25
+  EXPECT_GT(reports[1].back().validation_score, 0.7);  // chance is 0.25
 }
 
 TEST(ParsePrecision, TakesWhatTheDeviceHas) {
@@ -226,8 +226,8 @@ TEST(Fit, KeepsTheBestEpochAndReportsItsTrueAccuracy) {
       EXPECT_EQ(log.epochs[epoch].epoch, static_cast<int64_t>(epoch));
       Siamese then = small_network();
       then.set_weights(log.weights[epoch]);
-      EXPECT_NEAR(log.epochs[epoch].validation_accuracy, oneshot_accuracy(then, validation, 3), 1e-9);
-      if (log.epochs[epoch].validation_accuracy > log.epochs[expected].validation_accuracy) expected = epoch;
+      EXPECT_NEAR(log.epochs[epoch].validation_score, oneshot_accuracy(then, validation, 3), 1e-9);
+      if (log.epochs[epoch].validation_score > log.epochs[expected].validation_score) expected = epoch;
     }
     EXPECT_EQ(best_epoch, static_cast<int64_t>(expected));
     EXPECT_TRUE(same_bits(network.weights(), log.weights[expected]));
@@ -243,7 +243,7 @@ TEST(Fit, KeepsTheLastEpochWithoutValidation) {
   options.patience = 1;  // means nothing here
   EXPECT_EQ(fit(network, train, nullptr, options, log.listener(network)), 3);
   ASSERT_EQ(log.epochs.size(), 4U);
-  for (const auto& report : log.epochs) EXPECT_TRUE(std::isnan(report.validation_accuracy));
+  for (const auto& report : log.epochs) EXPECT_TRUE(std::isnan(report.validation_score));
   EXPECT_TRUE(same_bits(network.weights(), log.weights.back()));
 }
 
@@ -259,7 +259,7 @@ TEST(Fit, StopsWhenItsPatienceEnds) {
     options.patience = patience;
     EXPECT_EQ(fit(network, train, &validation, options, log.listener(network)), 0);
     ASSERT_FALSE(log.epochs.empty());
-    EXPECT_EQ(log.epochs.front().validation_accuracy, 1);
+    EXPECT_EQ(log.epochs.front().validation_score, 1);
     EXPECT_EQ(log.epochs.size(), num_epochs) << "patience " << patience;
     EXPECT_TRUE(same_bits(network.weights(), log.weights.front()));
   }
@@ -277,7 +277,7 @@ TEST(Fit, CountsItsPatienceFromTheBestEpoch) {
   int64_t best = 0;
   int64_t expected = 0;  // epochs until three in a row were no better
   for (const auto& report : log.epochs) {
-    if (report.validation_accuracy > log.epochs[static_cast<size_t>(best)].validation_accuracy) best = report.epoch;
+    if (report.validation_score > log.epochs[static_cast<size_t>(best)].validation_score) best = report.epoch;
     expected = report.epoch + 1;
     if (report.epoch - best == kPatience) break;
   }
@@ -396,7 +396,7 @@ TEST(Fit, CanBeInterruptedAnywhereAndKeepsTheBestEpoch) {
       const NamedTensors initial = copies(network.weights());
       EXPECT_THROW(fit(network, train, &validation, short_fit(sampler, 3), listener), Interrupted)
           << "poll " << last_poll;
-      const auto best = std::ranges::max_element(log.epochs, {}, &EpochReport::validation_accuracy);
+      const auto best = std::ranges::max_element(log.epochs, {}, &EpochReport::validation_score);
       EXPECT_TRUE(same_bits(network.weights(),
                             log.epochs.empty() ? initial : log.weights[static_cast<size_t>(best - log.epochs.begin())]))
           << "poll " << last_poll;
@@ -541,7 +541,7 @@ void expect_resumable(const std::function<Siamese()>& make_network, FitOptions o
     const size_t offset = whole.epochs.size() - rest.epochs.size();
     for (size_t epoch = 0; epoch < rest.epochs.size(); ++epoch) {
       EXPECT_EQ(rest.epochs[epoch].loss, whole.epochs[offset + epoch].loss);
-      EXPECT_EQ(rest.epochs[epoch].validation_accuracy, whole.epochs[offset + epoch].validation_accuracy);
+      EXPECT_EQ(rest.epochs[epoch].validation_score, whole.epochs[offset + epoch].validation_score);
       EXPECT_EQ(rest.epochs[epoch].num_pairs, whole.epochs[offset + epoch].num_pairs);
     }
   }
@@ -675,9 +675,8 @@ TEST(Fit, ValidatesEveryFewEpochsAndAtTheEnd) {
   options.validation_freq = 2;
   fit(network, train, &validation, options, log.listener(network));
   ASSERT_EQ(log.epochs.size(), 5U);
-  for (const int64_t epoch : {0, 2})
-    EXPECT_TRUE(std::isnan(log.epochs[static_cast<size_t>(epoch)].validation_accuracy));
-  for (const int64_t epoch : {1, 3, 4}) EXPECT_GE(log.epochs[static_cast<size_t>(epoch)].validation_accuracy, 0);
+  for (const int64_t epoch : {0, 2}) EXPECT_TRUE(std::isnan(log.epochs[static_cast<size_t>(epoch)].validation_score));
+  for (const int64_t epoch : {1, 3, 4}) EXPECT_GE(log.epochs[static_cast<size_t>(epoch)].validation_score, 0);
 }
 
 TEST(Fit, AnEpochHasTheStepsThatWereAskedFor) {

@@ -1,11 +1,12 @@
-"""Embeddings from elsewhere: networks whose weights others have trained, and what turns their outputs into vectors.
+"""Models beside the siamese network: what turns sounds into vectors that can be searched.
 
-==================  =======================================================================
-`Yamnet`            YAMNet: 1024 numbers and 521 scores for each second of sound
-`yamnet_features`   the log-mel spectrograms of a data set as YAMNet takes them
-`yamnet_log_mel`    those of signals at hand
-`clip_vectors`      one vector for each clip from the embeddings of its patches
-==================  =======================================================================
+========================  =======================================================================
+`VariationalAutoencoder`  latent vectors, learned from clips without labels
+`Yamnet`                  YAMNet, trained by others: 1024 numbers and 521 scores for each second
+`yamnet_features`         the log-mel spectrograms of a data set as YAMNet takes them
+`yamnet_log_mel`          those of signals at hand
+`clip_vectors`            one vector for each clip from the embeddings of its patches
+========================  =======================================================================
 """
 
 import lazy_loader

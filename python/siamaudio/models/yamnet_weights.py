@@ -216,16 +216,7 @@ def read_own(path: Path) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
         raise CheckpointError(f"{path} is a file of TensorFlow Lite: Yamnet.from_tflite reads it")
     if start == b"\x89HDF\r\n\x1a\n":
         raise CheckpointError(f"{path} is an HDF5 file: Yamnet.from_keras reads it")
-    manifest, weights = checkpoint.read(path)
-    kind = manifest.get("kind")
-    if kind != _KIND:
-        raise CheckpointError(f"{path} holds no YAMNet, but a {_described(kind)}")
+    manifest, weights = checkpoint.read(path, _KIND)
     check_weights(weights, str(path))
     names: Any = manifest.get("class_names")
     return weights, tuple(names)
-
-
-def _described(kind: object) -> str:
-    return {"network": "siamese network: SiameseNetwork.load reads it", "training": "checkpoint of a training"}.get(
-        str(kind), str(kind)
-    )
