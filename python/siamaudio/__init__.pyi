@@ -6,6 +6,7 @@ from . import losses as losses
 from . import optimizers as optimizers
 from . import samplers as samplers
 from . import schedules as schedules
+from . import search as search
 from . import tuning as tuning
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info
@@ -51,6 +52,8 @@ from .mfcc import MFCC as MFCC
 from .network import SiameseNetwork as SiameseNetwork
 from .patches import patches as patches
 from .report import write_report as write_report
+from .search import SearchIndex as SearchIndex
+from .search import SearchResult as SearchResult
 from .spectrogram import Spectrogram as Spectrogram
 from .stft import STFT as STFT
 from .tuning import tune as tune

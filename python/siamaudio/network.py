@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import inspect
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -626,6 +628,39 @@ class SiameseNetwork:
             _set_calibration(native, before)
             raise
         return self
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that embeddings depend on, the same after saving and loading, and on any device.
+
+        It is a SHA-256 over the encoder, distance, head, input shape, front end and weights. How the network was
+        trained plays no part.
+
+        Raises
+        ------
+        TrainingError
+            The network is not trained.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> net = sa.SiameseNetwork.preset("lloret2019_mnist_pair").build((28, 28), seed=1)
+        >>> net.save("net.siam")
+        >>> sa.SiameseNetwork.load("net.siam").fingerprint() == net.fingerprint()
+        True
+        """
+        weights = self.weights()
+        options = {
+            "encoder": self.encoder.to_dict(),
+            "distance": self.distance,
+            "head": self.head,
+            "input_shape": list(self.input_shape_),
+            "front_end": None if self.front_end_ is None else self.front_end_.to_dict(),
+        }
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+        for name in sorted(weights):
+            digest.update(f"\0{name}\0{weights[name].shape}\0".encode())
+            digest.update(np.ascontiguousarray(weights[name], dtype="<f4"))
+        return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trained network to one file, whole or not at all.
