@@ -34,7 +34,9 @@ class Embedder(Protocol):
 
     front_end_: LogMel | None
 
-    def embed(self, features: Features | npt.ArrayLike, /, *, num_threads: int | None = None) -> npt.NDArray[np.float32]:
+    def embed(
+        self, features: Features | npt.ArrayLike, /, *, num_threads: int | None = None
+    ) -> npt.NDArray[np.float32]:
         """Return the embeddings of spectrograms [shape=(clips, dim)]."""
         ...
 

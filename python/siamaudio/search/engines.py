@@ -18,6 +18,7 @@ __all__ = ["Engine", "ExactEngine", "Found", "make_engine", "search_candidates"]
 Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 _OVERSAMPLING = 4  # candidates for each item that is asked for, which are then compared exactly
+_FEW_ROWS = 1 << 14  # that pass a filter: comparing them all takes less than sifting candidates
 _RESCORED_VALUES = 1 << 22  # numbers of candidates' embeddings that are in memory at once
 
 
@@ -142,8 +143,8 @@ def search_candidates(
 ) -> Found:
     """Search with an engine that only proposes candidates: compare them exactly, and never find too few.
 
-    Candidates that are not allowed fall away; where fewer than `k` stay, more are asked for, and where the engine has
-    no more to offer, all allowed rows are compared.
+    Candidates that are not allowed fall away; where fewer than `k` stay, more are asked for. Where the engine has no
+    more to offer, or only a few rows are allowed, all of these are compared.
 
     Parameters
     ----------
@@ -159,7 +160,8 @@ def search_candidates(
     num_threads : int > 0 or None
     """
     num_allowed = int(allowed.sum())
-    most = min(most_candidates, len(allowed))
+    is_few = num_allowed <= min(_FEW_ROWS, len(allowed) // 2)
+    most = 0 if is_few else min(most_candidates, len(allowed))
     count = min(most, _OVERSAMPLING * -(-k * len(allowed) // num_allowed))
     rows = np.empty((len(queries), k), dtype=np.int64)
     found = np.empty((len(queries), k), dtype=np.float32)

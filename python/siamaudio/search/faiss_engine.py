@@ -126,14 +126,15 @@ class FaissEngine:
         return self._index.search(queries, count, params=parameters)[1]
 
     def _prepared(self, collection: Collection, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return embeddings whose inner product, or distance, is what the collection compares by."""
+        """Return embeddings that faiss can compare: of length 1 for the cosine."""
         return np.ascontiguousarray(unit(vectors) if collection.manifest.options.metric == "cosine" else vectors)
 
     def _made(self, collection: Collection) -> Any:
         """Return a new structure, trained where it needs that, with no rows; None where there are too few to train."""
         faiss = self._faiss
         dim, num_rows = collection.manifest.dim or 0, collection.num_rows
-        is_distance = collection.manifest.options.metric == "euclidean"
+        # Of embeddings of length 1 the nearest are those of the largest cosine.
+        is_distance = collection.manifest.options.metric != "inner_product"
         metric = faiss.METRIC_L2 if is_distance else faiss.METRIC_INNER_PRODUCT
         if isinstance(self._options, FaissHNSW):
             made = faiss.IndexHNSWFlat(dim, self._options.neighbours, metric)

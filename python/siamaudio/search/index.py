@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from siamaudio.errors import AudioError, ParameterError, StoreError
 from siamaudio.features import Features, Skipped
 from siamaudio.files import told_as_store_error
 from siamaudio.search import embedders, filters, listing
+from siamaudio.search.adding import EMBED_CLIPS, Committer, Embedding
 from siamaudio.search.collection import Addition, Collection, is_folder_of_index
 from siamaudio.search.embedders import Embedder
 from siamaudio.search.engines import Engine, make_engine
@@ -40,8 +40,6 @@ __all__ = ["Added", "SearchIndex"]
 BackendName = Literal["exact", "faiss-hnsw", "faiss-ivfpq", "milvus"]
 
 _DEFAULT_HITS = 10
-_COMMIT_SECONDS = 10.0
-_EMBED_CLIPS = 256  # spectrograms that are embedded at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,7 +303,7 @@ class SearchIndex:
             recordings, starts, ends = listing.of_embeddings(vectors, columns)
             with self._writing():
                 wanted, present, stale = self._sorted_out(recordings)
-                work = _Committer(self._collection, stale, commit_every)
+                work = Committer(self._collection, stale, commit_every)
                 for index in wanted:
                     one = slice(index, index + 1)
                     work.put(Addition(recordings[index], starts[one], ends[one], vectors[one]))
@@ -418,8 +416,8 @@ class SearchIndex:
         label : str, sequence of str, or None
             Only items of these classes.
         where : mapping, callable or None
-            Only items whose columns have these values, ``{"fold": 4, "source": ["a", "b"]}`` (a list: any of them); or a
-            callable that gets the table of `to_frame` and returns a truth value a row.
+            Only items whose columns have these values, ``{"fold": 4, "source": ["a", "b"]}`` (of a list: any of them);
+            or a callable that gets the table of `to_frame` and returns a truth value a row.
         num_threads : int > 0 or None
             CPU threads; None: one a core.
 
@@ -456,9 +454,7 @@ class SearchIndex:
         if count:
             assert self._engine is not None
             self._engine.update(self._collection)
-            rows, similarities = self._engine.search(
-                self._collection, vectors, count, allowed, num_threads=num_threads
-            )
+            rows, similarities = self._engine.search(self._collection, vectors, count, allowed, num_threads=num_threads)
             hits = tuple(
                 self._hits(rows[query_of_vector == query], similarities[query_of_vector == query], count)
                 for query in range(len(names))
@@ -551,9 +547,9 @@ class SearchIndex:
         reader = self._needed_reader()
         with self._writing():
             wanted, present, stale = self._sorted_out(recordings)
-            work = _Committer(self._collection, stale, commit_every)
+            work = Committer(self._collection, stale, commit_every)
             skipped: list[Skipped] = []
-            embedding = _Embedding(self, work, num_threads)
+            embedding = Embedding(self._needed_embedder(), work, num_threads)
             paths = [recordings[index].path for index in wanted]
             with _progress_bar(len(recordings), present, progress) as bar:
                 for number, parts in reader.of_files(paths, num_threads=num_threads):
@@ -584,10 +580,10 @@ class SearchIndex:
         recordings, ends = listing.of_features(features, columns)
         with self._writing():
             wanted, present, stale = self._sorted_out(recordings)
-            work = _Committer(self._collection, stale, commit_every)
+            work = Committer(self._collection, stale, commit_every)
             with _progress_bar(len(recordings), present, progress) as bar:
-                for first in range(0, len(wanted), _EMBED_CLIPS):
-                    chosen = wanted[first : first + _EMBED_CLIPS]
+                for first in range(0, len(wanted), EMBED_CLIPS):
+                    chosen = wanted[first : first + EMBED_CLIPS]
                     vectors = embedder.embed(features[chosen], num_threads=num_threads)
                     for index, vector in zip(chosen, vectors, strict=True):
                         start = np.zeros(1) if np.isfinite(ends[index]) else np.full(1, np.nan)
@@ -596,7 +592,7 @@ class SearchIndex:
                         bar.update(len(chosen))
             return self._finished(work, present, ())
 
-    def _finished(self, work: _Committer, num_present: int, skipped: tuple[Skipped, ...]) -> Added:
+    def _finished(self, work: Committer, num_present: int, skipped: tuple[Skipped, ...]) -> Added:
         work.commit()
         self._save_engine()
         return Added(work.num_recordings, num_present, work.num_items, skipped)
@@ -627,7 +623,9 @@ class SearchIndex:
             parts = [(0, part) for part in self._needed_reader().of_signal(array, sr)]
             return [None], *self._embedded_parts(parts, num_threads)
         if array.ndim not in (2, 3, 4):
-            raise ParameterError("query", f"shape {array.shape}", "(samples,), (bands, frames) or (clips, bands, frames)")
+            raise ParameterError(
+                "query", f"shape {array.shape}", "(samples,), (bands, frames) or (clips, bands, frames)"
+            )
         spectrograms = array[None] if array.ndim == 2 else array
         vectors = embedder.embed(spectrograms, num_threads=num_threads)
         return [None] * len(vectors), np.arange(len(vectors)), _matrix(vectors, "query")
@@ -646,14 +644,15 @@ class SearchIndex:
         first = np.sort(np.unique(rows.ravel()[order], return_index=True)[1])[:count]
         table = self._collection.table
         hits = []
-        for row, similarity in zip(rows.ravel()[order][first].tolist(), similarities.ravel()[order][first], strict=True):
+        chosen = order[first]
+        for row, similarity in zip(rows.ravel()[chosen].tolist(), similarities.ravel()[chosen].tolist(), strict=True):
             recording = table.recordings[table.recording_of_row[row]]
             start, end = float(table.starts[row]), float(table.ends[row])
             hits.append(
                 Hit(
                     path=recording.path,
                     label=recording.label,
-                    similarity=float(similarity),
+                    similarity=similarity,
                     start_seconds=None if np.isnan(start) else start,
                     end_seconds=None if np.isnan(end) else end,
                     metadata=recording.metadata,
@@ -670,112 +669,11 @@ class SearchIndex:
         self._needed_embedder()
         if self._reader is None:
             raise ParameterError(
-                "embedder", "one that does not know its front end", "one trained on features of audio files; or give features"
+                "embedder",
+                "one that does not know its front end",
+                "one trained on features of audio files; or give features",
             )
         return self._reader
-
-
-class _Committer:
-    """Gathers additions, and commits them every so many recordings or seconds."""
-
-    def __init__(self, collection: Collection, stale: dict[str, npt.NDArray[np.int64]], commit_every: int) -> None:
-        self._collection = collection
-        self._stale = stale
-        self._commit_every = commit_every
-        self._additions: list[Addition] = []
-        self._last_commit = time.monotonic()
-        self.num_recordings = 0
-        self.num_items = 0
-
-    def put(self, addition: Addition) -> None:
-        """Add a recording; ParameterError where its embeddings are not those of the index."""
-        dim = self._collection.manifest.dim
-        if self._additions:
-            dim = self._additions[0].vectors.shape[1]
-        if dim is not None and addition.vectors.shape[1] != dim:
-            raise ParameterError(
-                "embeddings", f"embeddings of {addition.vectors.shape[1]} numbers", f"{dim} numbers, as the index has"
-            )
-        if not np.isfinite(addition.vectors).all():
-            raise ParameterError(
-                "embeddings", f"NaN or infinite numbers for {addition.recording.path}", "finite numbers"
-            )
-        self._additions.append(addition)
-        if len(self._additions) >= self._commit_every or time.monotonic() - self._last_commit > _COMMIT_SECONDS:
-            self.commit()
-
-    def commit(self) -> None:
-        """Commit what was put since the last time, and remove what it takes the place of."""
-        if self._additions:
-            paths = [addition.recording.path for addition in self._additions if addition.recording.is_file]
-            stale = [self._stale.pop(path) for path in paths if path in self._stale]
-            self._collection.commit(self._additions, np.concatenate(stale) if stale else None)
-            self.num_recordings += len(self._additions)
-            self.num_items += sum(len(addition.vectors) for addition in self._additions)
-            self._additions = []
-        self._last_commit = time.monotonic()
-
-
-class _Embedding:
-    """Embeds the windows of recordings, many of them at once, and hands whole recordings on."""
-
-    def __init__(self, index: SearchIndex, work: _Committer, num_threads: int | None) -> None:
-        self._index = index
-        self._work = work
-        self._num_threads = num_threads
-        self._waiting: list[tuple[Recording, list[Part]]] = []  # spectrograms that are yet to be embedded
-        self._num_waiting = 0
-
-    def put(self, recording: Recording, parts: Iterator[Part]) -> None:
-        """Take a recording; AudioError where it turns out to be damaged, and then nothing of it is taken."""
-        taken: list[Part] = []
-        embedded: list[Addition] = []
-        num_taken = 0
-        for part in parts:
-            taken.append(part)
-            num_taken += len(part.spectrograms)
-            if num_taken >= _EMBED_CLIPS:  # of one long recording
-                embedded.append(self._embed(recording, taken))
-                taken, num_taken = [], 0
-        if not embedded:
-            self._waiting.append((recording, taken))
-            self._num_waiting += num_taken
-            if self._num_waiting >= _EMBED_CLIPS:
-                self.finish()
-            return
-        if taken:
-            embedded.append(self._embed(recording, taken))
-        self.finish()
-        columns = zip(*(addition[1:] for addition in embedded), strict=True)
-        self._work.put(Addition(recording, *(np.concatenate(column) for column in columns)))
-
-    def finish(self) -> None:
-        """Embed what is waiting."""
-        waiting, self._waiting, self._num_waiting = self._waiting, [], 0
-        by_shape: dict[tuple[int, ...], list[int]] = {}
-        for index, (_, parts) in enumerate(waiting):
-            by_shape.setdefault(parts[0].spectrograms.shape[1:], []).append(index)
-        vectors: dict[int, npt.NDArray[np.float32]] = {}
-        for indices in by_shape.values():
-            own = [part.spectrograms for index in indices for part in waiting[index][1]]
-            sizes = [sum(len(part.spectrograms) for part in waiting[index][1]) for index in indices]
-            embedded = self._vectors(np.concatenate(own))
-            vectors.update(zip(indices, np.split(embedded, np.cumsum(sizes)[:-1]), strict=True))
-        for index, (recording, parts) in enumerate(waiting):
-            starts = np.concatenate([part.starts for part in parts])
-            ends = np.concatenate([part.ends for part in parts])
-            self._work.put(Addition(recording, starts, ends, vectors[index]))
-
-    def _embed(self, recording: Recording, parts: list[Part]) -> Addition:
-        starts = np.concatenate([part.starts for part in parts])
-        ends = np.concatenate([part.ends for part in parts])
-        return Addition(recording, starts, ends, self._vectors(np.concatenate([p.spectrograms for p in parts])))
-
-    def _vectors(self, spectrograms: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        assert self._index.embedder is not None
-        return np.asarray(
-            self._index.embedder.embed(spectrograms, num_threads=self._num_threads), dtype=np.float32
-        )
 
 
 def _checked_options(

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Metadata", "PathLike", "Sounds", "columns_of", "of_clips", "of_embeddings", "of_features", "of_paths"]
 
 PathLike = str | os.PathLike[str]
-Metadata = "Mapping[str, Sequence[Any]] | pd.DataFrame"
+if TYPE_CHECKING:
+    Metadata = Mapping[str, Sequence[Any]] | pd.DataFrame
+else:
+    Metadata = Mapping
 Sounds = PathLike | Iterable[PathLike] | Clips | Features
 
 _RESERVED = ("path", "label", "start_seconds", "end_seconds", "similarity", "query")
@@ -34,8 +37,8 @@ _RESERVED = ("path", "label", "start_seconds", "end_seconds", "similarity", "que
 def of_paths(given: PathLike | Iterable[PathLike], columns: Mapping[str, Sequence[Value]]) -> list[Recording]:
     """List the recordings of a folder, a table, a file, or several files.
 
-    Of a folder that is no known data set, every audio file at any depth is taken; its label is the name of the subfolder
-    of `given` that it lies in, if it lies in one.
+    Of a folder that is no known data set, every audio file at any depth is taken; its label is the name of the
+    subfolder of `given` that it lies in, if it lies in one.
     """
     if not isinstance(given, str | os.PathLike):
         return _files([os.fspath(path) for path in given], None, columns)

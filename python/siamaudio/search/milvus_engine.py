@@ -21,6 +21,7 @@ _FOLDER = "milvus.db"
 _METRICS = {"cosine": "COSINE", "euclidean": "L2", "inner_product": "IP"}
 _BATCH = 1000  # rows sent at a time; a server takes 64 MiB
 _MOST_CANDIDATES = 16384  # Milvus's own bound
+_ID_RANGE = 10_000  # ids that are asked for at a time, below that bound
 _NAME_BYTES = 1024
 
 
@@ -56,7 +57,7 @@ class MilvusEngine:
         self._known: npt.NDArray[np.int64] | None = None  # ids that are there; None: yet to be asked
         uri = str(collection.folder / _FOLDER) if options.uri is None else options.uri
         with self._told():
-            self._client = self._pymilvus.MilvusClient(uri=uri, **({} if options.token is None else {"token": options.token}))
+            self._client = self._pymilvus.MilvusClient(uri=uri, token=options.token or "")
 
     def update(self, collection: Collection) -> None:
         """See `Engine`; nothing is in this process."""
@@ -67,7 +68,9 @@ class MilvusEngine:
             return
         with self._told():
             if self._known is None:
-                self._known = self._ids() if self._client.has_collection(self._name) else self._made(collection)
+                self._known = (
+                    self._ids(collection) if self._client.has_collection(self._name) else self._made(collection)
+                )
             table = collection.table
             alive = table.ids[table.is_alive]
             extra = np.setdiff1d(self._known, alive)
@@ -135,15 +138,15 @@ class MilvusEngine:
         self._client.create_collection(self._name, schema=schema, index_params=indexes, consistency_level="Strong")
         return np.empty(0, dtype=np.int64)
 
-    def _ids(self) -> npt.NDArray[np.int64]:
+    def _ids(self, collection: Collection) -> npt.NDArray[np.int64]:
         """Return the ids that are in the database."""
         self._client.load_collection(self._name)
-        iterator = self._client.query_iterator(self._name, batch_size=_BATCH, filter="id >= 0", output_fields=["id"])
-        ids: list[int] = []
-        while batch := iterator.next():
-            ids += [row["id"] for row in batch]
-        iterator.close()
-        return np.unique(np.array(ids, dtype=np.int64))
+        found = []
+        for start in range(0, collection.manifest.next_id, _ID_RANGE):
+            wanted = f"id >= {start} and id < {start + _ID_RANGE}"
+            rows = self._client.query(self._name, filter=wanted, output_fields=["id"], limit=_ID_RANGE)
+            found.append(np.array([row["id"] for row in rows], dtype=np.int64))
+        return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]))
 
     def _rows(self, collection: Collection, table: Table, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
         sent = []

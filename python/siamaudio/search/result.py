@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,13 +167,3 @@ class SearchResult:
         from html import escape
 
         return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html(float_format='{:.3f}'.format)}"
-
-
-def seconds(value: float) -> float | None:
-    """Return a time, None where it is not known."""
-    return None if math.isnan(value) else value
-
-
-def names_of(queries: Sequence[str | None]) -> tuple[str, ...]:
-    """Name queries that have no path by their number."""
-    return tuple(f"query {index}" if name is None else name for index, name in enumerate(queries))

@@ -63,12 +63,12 @@ class WindowReader:
     hop_seconds: float | None
 
     def __post_init__(self) -> None:
-        duration = self.front_end.duration
-        if self.window_seconds is not None and duration is not None and self._window > (self.front_end.num_samples or 0):
-            raise ParameterError(
-                "window_seconds", self.window_seconds, f"at most {duration:g}, the clip length of the embedder"
-            )
-        if self.window_seconds is not None and self._hop > self._window:
+        if self.window_seconds is None:
+            return
+        if self._window > (self.front_end.num_samples or self._window):
+            accepted = f"at most {self.front_end.duration:g}, the clip length of the embedder"
+            raise ParameterError("window_seconds", self.window_seconds, accepted)
+        if self._hop > self._window:
             raise ParameterError("hop_seconds", self.hop_seconds, f"at most window_seconds, {self.window_seconds:g}")
 
     @property
