@@ -12,6 +12,8 @@ PYBIND11_MODULE(_core, module) {
   siamaudio::bind_siamese(module);
   siamaudio::bind_oneshot(module);
   siamaudio::bind_fewshot(module);
+  siamaudio::bind_nearest(module);
+  siamaudio::bind_retrieval(module);
   siamaudio::bind_losses(module);
   siamaudio::bind_optimizers(module);
   siamaudio::bind_sampling(module);

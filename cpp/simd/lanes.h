@@ -16,12 +16,14 @@ namespace siamaudio {
 template <typename T>
 concept Arithmetic = std::is_arithmetic_v<T>;
 
-/// The compiler's vector types: W numbers of 32 bits, as many bytes, and the doubles that take the room of W floats.
+/// The compiler's vector types: W numbers of 32 bits, half as many, as many bytes, and the doubles that take the room of
+/// W floats.
 template <int W>
 struct Vectors;
 template <>
 struct Vectors<4> {
   typedef float Floats __attribute__((vector_size(16)));
+  typedef float HalfFloats __attribute__((vector_size(8)));
   typedef int32_t Integers __attribute__((vector_size(16)));
   typedef uint32_t Unsigned __attribute__((vector_size(16)));
   typedef uint8_t Bytes __attribute__((vector_size(4)));
@@ -30,6 +32,7 @@ struct Vectors<4> {
 template <>
 struct Vectors<8> {
   typedef float Floats __attribute__((vector_size(32)));
+  typedef float HalfFloats __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(32)));
   typedef uint32_t Unsigned __attribute__((vector_size(32)));
   typedef uint8_t Bytes __attribute__((vector_size(8)));
@@ -38,6 +41,7 @@ struct Vectors<8> {
 template <>
 struct Vectors<16> {
   typedef float Floats __attribute__((vector_size(64)));
+  typedef float HalfFloats __attribute__((vector_size(32)));
   typedef int32_t Integers __attribute__((vector_size(64)));
   typedef uint32_t Unsigned __attribute__((vector_size(64)));
   typedef uint8_t Bytes __attribute__((vector_size(16)));

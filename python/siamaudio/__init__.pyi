@@ -36,12 +36,14 @@ from .evaluation import EvaluationResult as EvaluationResult
 from .evaluation import Interval as Interval
 from .evaluation import LeakReport as LeakReport
 from .evaluation import PairResult as PairResult
+from .evaluation import RetrievalResult as RetrievalResult
 from .evaluation import SplitsResult as SplitsResult
 from .evaluation import compare as compare
 from .evaluation import embedding_report as embedding_report
 from .evaluation import evaluate_fewshot as evaluate_fewshot
 from .evaluation import evaluate_oneshot as evaluate_oneshot
 from .evaluation import evaluate_pairs as evaluate_pairs
+from .evaluation import evaluate_retrieval as evaluate_retrieval
 from .evaluation import evaluate_splits as evaluate_splits
 from .evaluation import leak_report as leak_report
 from .features import Features as Features

@@ -255,6 +255,69 @@ def fused_kernels() -> str:
 def cpu_capability() -> str: ...
 def metric_similarity(a: _FloatArray, b: _FloatArray, *, metric: str) -> _FloatArray: ...
 
+def score_retrieval(
+    similarity: npt.NDArray[Any],
+    *,
+    labellings: Sequence[_IntArray],
+    groups: _IntArray | None,
+    ks: Sequence[int],
+    first_query: int,
+    num_threads: int,
+) -> tuple[
+    _IntArray,
+    _IntArray,
+    list[
+        tuple[
+            _IntArray,
+            npt.NDArray[np.uint8],
+            _IntArray,
+            npt.NDArray[np.float64],
+            npt.NDArray[np.float64],
+            npt.NDArray[np.float64],
+        ]
+    ],
+]:
+    """Similarities (queries, clips) of the queries from first_query on -> their nearest clip, how many they met.
+
+    And for each labelling relevant (queries,), is_tied (queries,), found (queries, ks), precisions (queries, ks),
+    average_precision (queries,), r_precision (queries,).
+    """
+
+class NearestIndex:
+    """Vectors that are searched one against all, exactly."""
+
+    def __init__(self, dim: int, metric: str, storage: str = "float32") -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def num_bytes(self) -> int:
+        """What the vectors, and what is kept beside them, take in memory."""
+
+    def add(self, vectors: _FloatArray, *, num_threads: int = 0) -> None:
+        """Append vectors (n, dim): all of them, or none where it raises."""
+
+    def vectors(self, begin: int, end: int) -> _FloatArray:
+        """Return the vectors as they are kept, (end - begin, dim)."""
+
+    def search(
+        self,
+        queries: _FloatArray,
+        k: int,
+        *,
+        allowed: npt.NDArray[np.uint8] | npt.NDArray[np.bool_] | None = None,
+        query_groups: _IntArray | None = None,
+        item_groups: _IntArray | None = None,
+        num_threads: int = 0,
+    ) -> tuple[_IntArray, _FloatArray]:
+        """Queries (q, dim) -> positions (q, k), similarities (q, k).
+
+        Most similar first, ties by lowest position; where fewer than k may be found, -1 and -Inf follow. Nothing that
+        is not allowed, or of the query's own group, is found.
+        """
+
 class Tasks:
     """Sampled tasks: classes, supports and queries."""
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         LeakReport,
         OperatingPoint,
         PairResult,
+        RetrievalResult,
         SplitsResult,
     )
     from siamaudio.features import Features
@@ -61,6 +62,7 @@ __all__ = [
     "plot_leaks",
     "plot_pairs",
     "plot_per_class",
+    "plot_retrieval",
     "plot_roc",
     "plot_search",
     "plot_spectrogram",
@@ -260,12 +262,12 @@ def plot_ways(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_confusion(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
+def plot_confusion(result: EvaluationResult | RetrievalResult, *, ax: Axes | None = None) -> Axes:
     """Draw the confusion matrix as a heat map, with numbers in the cells of up to 12 classes.
 
     Parameters
     ----------
-    result : EvaluationResult
+    result : EvaluationResult or RetrievalResult
         What to draw.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
@@ -286,11 +288,47 @@ def plot_confusion(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(shown, names, fontsize=font_size, parse_math=False)
     ax.set_xlabel("answer")
     ax.set_ylabel("query's class")
-    _figure_of(ax).colorbar(image, ax=ax, label="share of the class's tasks (%)", shrink=0.8)
+    _figure_of(ax).colorbar(image, ax=ax, label="share of the class's queries (%)", shrink=0.8)
     if num_classes <= _MOST_CLASSES_WITH_NUMBERS:
         for (row, column), value in np.ndenumerate(percent):
             colour = "black" if value > 50 else "white"
             ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize="small")
+    return ax
+
+
+def plot_retrieval(result: RetrievalResult, *, ax: Axes | None = None) -> Axes:
+    """Draw accuracy and both mean average precisions against k, and dotted those of a random ranking.
+
+    Parameters
+    ----------
+    result : RetrievalResult
+        What to draw.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _new_axes(ways_size()) if ax is None else ax
+    ks = list(result.accuracy_at_k)
+    curves = (
+        ("accuracy", result.accuracy_at_k, _BLUE, "o"),
+        ("MAP", result.map_at_k, _VERMILLION, "s"),
+        ("standard MAP", result.standard_map_at_k, _GREEN, "^"),
+    )
+    lines = []
+    for name, figures, colour, marker in curves:
+        percent = [100 * figures[k] for k in ks]
+        lines += ax.plot(ks, percent, color=colour, marker=marker, label=f"{name} at k")
+        random = [100 * result.chance[f"{name}@{k}"] for k in ks]
+        ax.plot(ks, random, color=colour, marker=marker, fillstyle="none", linestyle=":")
+    lines += ax.plot([], [], color=_BLACK, marker="o", fillstyle="none", linestyle=":", label="random ranking")
+    ax.set_xlabel("k, nearest clips that count")
+    ax.set_ylabel("share (%)")
+    ax.set_ylim(0, 105)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_above(ax, lines)
     return ax
 
 
@@ -836,7 +874,7 @@ def square_size() -> tuple[float, float]:
     return 4.8, 4.8
 
 
-def confusion_size(result: EvaluationResult) -> tuple[float, float]:
+def confusion_size(result: EvaluationResult | RetrievalResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_confusion`."""
     side = min(3.2 + 0.35 * len(result.classes), 14)
     return side + 0.8, side

@@ -1,4 +1,4 @@
-"""One-shot and few-shot accuracy: what is measured, by which protocol, and how sure it is."""
+"""One-shot and few-shot accuracy, search by example: what is measured, by which protocol, and how sure it is."""
 
 from siamaudio.evaluation.class_splits import SplitsResult, evaluate_splits
 from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare
@@ -10,6 +10,8 @@ from siamaudio.evaluation.pair_results import Calibration, OperatingPoint, PairR
 from siamaudio.evaluation.pairs import evaluate_pairs
 from siamaudio.evaluation.papers import fedele2022, honka2019, lloret2019, metaaudio
 from siamaudio.evaluation.results import EvaluationResult, Interval
+from siamaudio.evaluation.retrieval import RetrievalResult, evaluate_retrieval
+from siamaudio.evaluation.separability import SeparabilityResult, linear_separability
 
 __all__ = [
     "Calibration",
@@ -23,16 +25,20 @@ __all__ = [
     "NearDuplicate",
     "OperatingPoint",
     "PairResult",
+    "RetrievalResult",
+    "SeparabilityResult",
     "SplitsResult",
     "compare",
     "embedding_report",
     "evaluate_fewshot",
     "evaluate_oneshot",
     "evaluate_pairs",
+    "evaluate_retrieval",
     "evaluate_splits",
     "fedele2022",
     "honka2019",
     "leak_report",
+    "linear_separability",
     "lloret2019",
     "metaaudio",
 ]

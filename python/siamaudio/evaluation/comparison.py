@@ -15,6 +15,7 @@ import numpy.typing as npt
 from siamaudio.errors import ParameterError
 from siamaudio.evaluation.class_splits import SplitsResult
 from siamaudio.evaluation.results import EvaluationResult, Interval
+from siamaudio.evaluation.retrieval import RetrievalResult
 from siamaudio.features import Features
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ __all__ = ["ClassComparison", "Comparison", "McNemar", "compare"]
 
 Correction = Literal["holm", "bh", "none"]
 Exchange = Literal["clips", "classes"]
+Comparable = EvaluationResult | RetrievalResult | SplitsResult
 
 _BLOCK_SIGNS = 1 << 21  # random signs that are drawn at once
-_MADE_ALIKE = ("protocol", "ways", "shots", "source_disjoint", "classes", "left_out")
+_MADE_ALIKE = {
+    "EvaluationResult": ("protocol", "ways", "shots", "source_disjoint", "classes", "left_out"),
+    "RetrievalResult": ("policy", "classes", "left_out"),
+    "SplitsResult": ("ways", "source_disjoint"),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,11 @@ class McNemar:
         Clips that both, or none, recognise.
     p_value : float
         Two-sided, from the binomial distribution.
+    chi_square : float
+        The statistic of the approximate test with continuity correction: (|only_first - only_second| - 1)² over their
+        sum; 0 where that is 0.
+    chi_square_p_value : float
+        Of that statistic, which has one degree of freedom.
     """
 
     only_first: int
@@ -52,6 +63,8 @@ class McNemar:
     both: int
     neither: int
     p_value: float
+    chi_square: float
+    chi_square_p_value: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -246,8 +259,8 @@ class Comparison:
 
 
 def compare(
-    first: EvaluationResult | SplitsResult,
-    second: EvaluationResult | SplitsResult,
+    first: Comparable,
+    second: Comparable,
     *,
     sources: Features | Sequence[str] | npt.ArrayLike | None = None,
     exchange: Exchange = "clips",
@@ -264,7 +277,7 @@ def compare(
 
     Parameters
     ----------
-    first, second : EvaluationResult or SplitsResult
+    first, second : EvaluationResult, RetrievalResult or SplitsResult
         Of one protocol, on the same clips in the same order; or over the same class splits, where a clip counts by its
         mean over the splits that tested its class.
     sources : Features, sequence of str, array-like or None [shape=(clips,)]
@@ -493,18 +506,22 @@ def _permutation_test(pulls: npt.NDArray[np.float64], permutations: int, rng: np
 
 
 def _mcnemar(shares: npt.NDArray[np.float64]) -> McNemar:
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest, chi2
 
     decided = (np.abs(shares - 0.5) > 1e-12).all(axis=0)
     first, second = shares[:, decided] > 0.5
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
     num_different = only_first + only_second
+    distance = max(0, abs(only_first - only_second) - 1)
+    chi_square = distance**2 / num_different if num_different else 0.0
     return McNemar(
         only_first=only_first,
         only_second=only_second,
         both=int((first & second).sum()),
         neither=int((~first & ~second).sum()),
         p_value=float(binomtest(only_first, num_different).pvalue) if num_different else 1.0,
+        chi_square=chi_square,
+        chi_square_p_value=float(chi2.sf(chi_square, 1)),
     )
 
 
@@ -519,13 +536,21 @@ class _Answers:
     by_class: bool
 
 
-def _answers(result: EvaluationResult | SplitsResult) -> _Answers:
+def _answers(result: Comparable) -> _Answers:
     if isinstance(result, EvaluationResult):
         return _Answers(
             shares=result.query_accuracy,
             labels=result.query_classes,
             classes=result.classes,
             description=f"{result.protocol}, {result.ways}-way {result.shots}-shot",
+            by_class=False,
+        )
+    if isinstance(result, RetrievalResult):
+        return _Answers(
+            shares=result.query_accuracy,
+            labels=result.query_classes,
+            classes=result.classes,
+            description=f"nearest clips, {result.policy}",
             by_class=False,
         )
     classes = tuple(sorted(result.per_class))
@@ -544,12 +569,12 @@ def _answers(result: EvaluationResult | SplitsResult) -> _Answers:
     )
 
 
-def _check_alike(first: EvaluationResult | SplitsResult, second: EvaluationResult | SplitsResult) -> None:
-    if isinstance(first, SplitsResult) != isinstance(second, SplitsResult):
+def _check_alike(first: Comparable, second: Comparable) -> None:
+    if type(first) is not type(second):
         raise ParameterError("second", type(second).__name__, f"{type(first).__name__}, as the first")
     if isinstance(first, SplitsResult) and isinstance(second, SplitsResult) and first.splits != second.splits:
         raise ParameterError("second", "a result of other class splits", "one of the same: of equal seed and numbers")
-    for name in ("ways", "source_disjoint") if isinstance(first, SplitsResult) else _MADE_ALIKE:
+    for name in _MADE_ALIKE[type(first).__name__]:
         one, other = getattr(first, name), getattr(second, name)
         if one != other:
             if name == "classes":
