@@ -19,6 +19,8 @@ from .clip_splits import save_split as save_split
 from .clip_splits import split_clips as split_clips
 from .clip_splits import split_folds as split_folds
 from .clip_splits import split_sources as split_sources
+from .embedding_map import EmbeddingMap as EmbeddingMap
+from .embedding_map import embedding_map as embedding_map
 from .encoders import ConvBlock as ConvBlock
 from .encoders import ConvEncoder as ConvEncoder
 from .encoders import Dense as Dense
