@@ -17,7 +17,7 @@ import numpy.typing as npt
 from siamaudio.errors import CheckpointError
 from siamaudio.files import replace_file
 
-__all__ = ["read", "write"]
+__all__ = ["digest", "read", "write"]
 
 _FORMAT = 2
 _HEADER_SIZE_BYTES = 8  # safetensors: length of the JSON header, little-endian
@@ -49,7 +49,7 @@ def write(path: Path, manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDA
         name: np.ascontiguousarray(tensors[name]).reshape(np.shape(tensors[name]))
         for name in sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
     }
-    header = _header({"siamaudio": text, "sha256": _digest(text, arrays)}, arrays)
+    header = _header({"siamaudio": text, "sha256": digest(text, arrays)}, arrays)
     try:
         replace_file(path, header, *(piece for array in arrays.values() for piece in _pieces(array)))
     except OSError as error:
@@ -84,16 +84,34 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         tensors = load(content)
         header_size = int.from_bytes(content[:_HEADER_SIZE_BYTES], "little")
         metadata = json.loads(content[_HEADER_SIZE_BYTES : _HEADER_SIZE_BYTES + header_size])["__metadata__"]
-        text, digest = metadata["siamaudio"], metadata["sha256"]
+        text, checksum = metadata["siamaudio"], metadata["sha256"]
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged, or no file of siamaudio ({error})") from error
-    if digest != _digest(text, tensors):
+    if checksum != digest(text, tensors):
         raise CheckpointError(f"{path} is damaged: its content does not match its checksum")
     manifest: dict[str, Any] = json.loads(text)
     version = manifest.pop("format")
     if version != _FORMAT:
         raise CheckpointError(f"{path} has file format {version}; accepted: {_FORMAT}")
     return manifest, tensors
+
+
+def digest(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Return the SHA-256, in hexadecimal, of a text and of arrays, whatever their order.
+
+    Parameters
+    ----------
+    text : str
+        What describes the arrays.
+    arrays : mapping from name to np.ndarray
+        C-contiguous.
+    """
+    checksum = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        checksum.update(f"\0{name}\0{arrays[name].dtype}{arrays[name].shape}\0".encode())
+        for piece in _pieces(arrays[name]):
+            checksum.update(piece)
+    return checksum.hexdigest()
 
 
 def _header(metadata: dict[str, str], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -120,12 +138,3 @@ def _pieces(array: npt.NDArray[Any]) -> Iterator[memoryview]:
     """Divide an array's bytes so that nothing takes long with any of them."""
     content = array.reshape(-1).view(np.uint8).data
     return (content[start : start + _PIECE_BYTES] for start in range(0, len(content), _PIECE_BYTES))
-
-
-def _digest(text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        digest.update(f"\0{name}\0{arrays[name].dtype}{arrays[name].shape}\0".encode())
-        for piece in _pieces(arrays[name]):
-            digest.update(piece)
-    return digest.hexdigest()

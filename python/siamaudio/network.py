@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 import json
 import os
@@ -649,18 +648,16 @@ class SiameseNetwork:
         True
         """
         weights = self.weights()
-        options = {
-            "encoder": self.encoder.to_dict(),
+        encoder = self._options_to_dict()["encoder"]
+        encoder.pop("weights", None)  # where the first weights came from tells nothing about these
+        described = {
+            "encoder": encoder,
             "distance": self.distance,
             "head": self.head,
             "input_shape": list(self.input_shape_),
             "front_end": None if self.front_end_ is None else self.front_end_.to_dict(),
         }
-        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-        for name in sorted(weights):
-            digest.update(f"\0{name}\0{weights[name].shape}\0".encode())
-            digest.update(np.ascontiguousarray(weights[name], dtype="<f4"))
-        return digest.hexdigest()
+        return checkpoint_file.digest(json.dumps(described, sort_keys=True), weights)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trained network to one file, whole or not at all.

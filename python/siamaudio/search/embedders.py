@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,38 @@ import numpy.typing as npt
 from siamaudio.errors import ParameterError, StoreError
 from siamaudio.features import Features
 from siamaudio.log_mel import LogMel
+from siamaudio.network import SiameseNetwork
 from siamaudio.search.vectors import Metric
 
-__all__ = ["Embedder", "default_metric", "keep", "load", "load_model"]
+__all__ = ["Embedder", "default_metric", "keep", "load", "load_model", "padded_length"]
 
-# By the name of the class: its module, and the suffix of the files that its `save` writes and its `load` reads.
+
+class _Kind(NamedTuple):
+    """A class whose objects an index can keep.
+
+    Attributes
+    ----------
+    module : str
+        Where it is.
+    suffix : str
+        Of the file that an index keeps.
+    options : tuple of str
+        Attributes that its files do not hold, and that its `load` takes as arguments.
+    """
+
+    module: str
+    suffix: str
+    options: tuple[str, ...] = ()
+
+
 _KINDS = {
-    "SiameseNetwork": ("siamaudio.network", ".siam"),
+    "SiameseNetwork": _Kind("siamaudio.network", ".siam"),
+    "VariationalAutoencoder": _Kind("siamaudio.models.vae", ".siam"),
+    "Yamnet": _Kind("siamaudio.models.yamnet", ".safetensors", ("vectors",)),
 }
+_KIND_OF_CHECKPOINT = {"network": "SiameseNetwork", "vae": "VariationalAutoencoder"}
+# Files of others that a class can be made of: class and method by suffix.
+_FOREIGN = {".safetensors": ("Yamnet", "load"), ".tflite": ("Yamnet", "from_tflite"), ".h5": ("Yamnet", "from_keras")}
 
 
 @runtime_checkable
@@ -47,10 +72,27 @@ class Embedder(Protocol):
 
 def default_metric(embedder: Embedder | None) -> Metric:
     """Return what an embedder's embeddings are compared by where nothing is said: the network's distance, or cosine."""
-    is_calibrated = "calibration.mean" in embedder.weights() if _kind(embedder) == "SiameseNetwork" else True
-    if not is_calibrated and (embedder.head, embedder.distance) == (None, "euclidean"):
-        return "euclidean"
+    if isinstance(embedder, SiameseNetwork) and (embedder.head, embedder.distance) == (None, "euclidean"):
+        return "cosine" if "calibration.mean" in embedder.weights() else "euclidean"
     return "cosine"
+
+
+def padded_length(embedder: Embedder, num_samples: int) -> int:
+    """Return to how many samples a signal is padded with silence before its spectrogram is embedded.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        With a front end.
+    num_samples : int
+        Of the signal, at the front end's rate.
+    """
+    if _kind(embedder) == "Yamnet":
+        from siamaudio.models.yamnet_features import padded_length as of_patches
+
+        return of_patches(num_samples)
+    least = None if embedder.front_end_ is None else embedder.front_end_.num_samples
+    return max(num_samples, least or 0)
 
 
 def keep(embedder: Embedder | None, folder: Path | None) -> dict[str, Any] | None:
@@ -69,10 +111,12 @@ def keep(embedder: Embedder | None, folder: Path | None) -> dict[str, Any] | Non
     """
     if embedder is None:
         return None
-    kind = _kind(embedder)
-    described = {"kind": kind, "fingerprint": embedder.fingerprint(), "file": None}
-    if folder is not None and kind in _KINDS:
-        described["file"] = f"embedder{_KINDS[kind][1]}"
+    name = _kind(embedder)
+    kind = _KINDS.get(name)
+    options = {option: getattr(embedder, option) for option in (() if kind is None else kind.options)}
+    described = {"kind": name, "options": options, "fingerprint": embedder.fingerprint(), "file": None}
+    if folder is not None and kind is not None:
+        described["file"] = f"embedder{kind.suffix}"
         embedder.save(folder / described["file"])  # pyright: ignore[reportAttributeAccessIssue]
     return described
 
@@ -89,39 +133,56 @@ def load(folder: Path, described: dict[str, Any]) -> Embedder:
     StoreError
         Its file holds another one.
     """
-    if described["file"] is None:
-        raise ParameterError(
-            "embedder", "none", f"the {described['kind']} of this index, which is of a kind that cannot be kept in it"
-        )
-    embedder = _read(described["kind"], folder / described["file"])
+    if described["file"] is None or described["kind"] not in _KINDS:
+        accepted = f"the {described['kind']} that the index was made with, as there is no copy in it"
+        raise ParameterError("embedder", None, accepted)
+    cls = _class(described["kind"])
+    embedder = cls.load(folder / described["file"], **described["options"])
     if embedder.fingerprint() != described["fingerprint"]:
         raise StoreError(f"{folder} is damaged: {described['file']} is not the embedder that the index was made with")
     return embedder
 
 
 def load_model(path: Path) -> Embedder:
-    """Read an embedder from a file of any kind, by its suffix.
+    """Read an embedder of any kind.
 
     Parameters
     ----------
     path : Path
-        A file that the embedder's `save` wrote.
+        A file ``*.siam`` of a network or an autoencoder; of YAMNet a file that `save` wrote (``*.safetensors``), or a
+        published one (``*.tflite``, ``*.h5``).
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing or damaged.
+    ParameterError
+        It is of another kind.
     """
-    for kind, (_, suffix) in _KINDS.items():
-        if path.name.endswith(suffix):
-            return _read(kind, path)
-    accepted = ", ".join(f"*{suffix}" for _, suffix in _KINDS.values())
-    raise ParameterError("model", str(path), f"a file {accepted}")
+    if path.suffix == ".siam":
+        return _class(_KIND_OF_CHECKPOINT.get(_kind_of_checkpoint(path), "SiameseNetwork")).load(path)
+    if path.suffix in _FOREIGN:
+        kind, method = _FOREIGN[path.suffix]
+        return getattr(_class(kind), method)(path)
+    raise ParameterError("model", str(path), ", ".join(f"*{suffix}" for suffix in (".siam", *_FOREIGN)))
 
 
-def _read(kind: str, path: Path) -> Any:
-    if kind not in _KINDS:
-        raise ParameterError("embedder", "none", f"the {kind} of this index, which this version cannot read")
-    return getattr(importlib.import_module(_KINDS[kind][0]), kind).load(path)
+def _class(kind: str) -> Any:
+    return getattr(importlib.import_module(_KINDS[kind].module), kind)
+
+
+def _kind_of_checkpoint(path: Path) -> str:
+    """Return what kind of thing a file of siamaudio says that it is; "" where that cannot be told."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return json.loads(header["__metadata__"]["siamaudio"])["kind"]
+    except (OSError, ValueError, KeyError, TypeError, MemoryError):
+        return ""  # reading all of it tells what is wrong
 
 
 def _kind(embedder: Any) -> str:
     """Return an embedder's class, of a class of one's own by its whole name, so that it is taken for no other."""
     cls = type(embedder)
-    is_ours = cls.__name__ in _KINDS and cls.__module__ == _KINDS[cls.__name__][0]
+    is_ours = cls.__name__ in _KINDS and cls.__module__ == _KINDS[cls.__name__].module
     return cls.__name__ if is_ours else f"{cls.__module__}.{cls.__qualname__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -138,7 +139,7 @@ class SearchIndex:
             self._collection = _created(embedder, folder, options, Exact() if chosen is None else chosen)
         kept = registry.from_dict(self._collection.manifest.backend)
         self._backend: Backend = kept if chosen is None else chosen
-        self._reader = self._window_reader()
+        self._reader = _reader(embedder, self._collection.manifest.options)
         self._make_engine()
 
     @classmethod
@@ -482,12 +483,6 @@ class SearchIndex:
             kept = "from elsewhere" if described is None else f"by {_shown(described)}"
             raise StoreError(f"{self.path} holds embeddings {kept}, and the given embedder is {own}")
 
-    def _window_reader(self) -> WindowReader | None:
-        front_end = None if self.embedder is None else self.embedder.front_end_
-        if front_end is None:
-            return None
-        return WindowReader(front_end, self.window_seconds, self.hop_seconds)
-
     def _make_engine(self) -> None:
         """Make the engine, and let it keep what it makes unless another is writing at the moment."""
         self._engine = make_engine(self._backend, self._collection)
@@ -711,9 +706,16 @@ def _check_same(kept: IndexOptions, asked: IndexOptions, *, given: tuple[Any, ..
             raise ParameterError(name, value, f"{getattr(kept, name)}, which the index was made with, or None")
 
 
+def _reader(embedder: Embedder | None, options: IndexOptions) -> WindowReader | None:
+    """Return what makes spectrograms of recordings, None where it is not known how."""
+    if embedder is None or embedder.front_end_ is None:
+        return None
+    padded_length = functools.partial(embedders.padded_length, embedder)
+    return WindowReader(embedder.front_end_, padded_length, options.window_seconds, options.hop_seconds)
+
+
 def _created(embedder: Embedder | None, folder: Path | None, options: IndexOptions, backend: Backend) -> Collection:
-    if embedder is not None and embedder.front_end_ is not None:
-        WindowReader(embedder.front_end_, options.window_seconds, options.hop_seconds)  # or says what is wrong
+    _reader(embedder, options)  # says what is wrong with the windows
     described = {**registry.to_dict(backend)}
     described.pop("token", None)  # a secret is not written down
     if folder is None:

@@ -69,9 +69,12 @@ def of_features(features: Features, columns: Mapping[str, Sequence[Value]]) -> t
     known = {**_own_columns(clips), **columns}
     _check_lengths(known, len(clips))
     _check_names(columns, _RESERVED)
-    unit = features.front_end.hop_length / features.front_end.sr if features.front_end is not None else math.nan
+    ends = np.full(len(clips), math.nan)
+    if features.front_end is not None:
+        ends = features.lengths * features.front_end.hop_length / features.front_end.sr
+        ends = np.minimum(ends, features.front_end.duration or math.inf)
     stamps = [
-        hashlib.sha256(np.ascontiguousarray(spectrogram)).hexdigest()
+        hashlib.sha256(spectrogram.tobytes()).hexdigest()
         for block in features.iter_blocks()
         for spectrogram in block.array
     ]
@@ -87,7 +90,7 @@ def of_features(features: Features, columns: Mapping[str, Sequence[Value]]) -> t
                 metadata={name: values[index] for name, values in known.items()},
             )
         )
-    return _numbered(recordings), (features.lengths * unit).tolist()
+    return _numbered(recordings), ends.tolist()
 
 
 def of_embeddings(

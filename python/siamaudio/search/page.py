@@ -26,6 +26,7 @@ _METRICS = {"cosine": "the cosine", "euclidean": "minus the Euclidean distance",
 def write_page(path: Path, result: SearchResult, *, title: str) -> Path:
     """Do the work of `SearchResult.write_report`, which describes the parameters."""
     front_end = result.front_end or LogMel(sr=_SMALLER_SR, n_fft=1024, hop_length=256, n_mels=64)
+    common = _common_folder([hit.path for hits in result.hits for hit in hits])
     # A recording may be a hit of several queries.
     shown: dict[tuple[str, float | None, float | None], dict[str, Any]] = {}
 
@@ -47,7 +48,7 @@ def write_page(path: Path, result: SearchResult, *, title: str) -> Path:
                     {
                         "name": os.path.basename(hit.path),
                         "heading": hit.label or os.path.basename(hit.path),
-                        "place": _place(hit),
+                        "place": _place(hit, common),
                         "similarity": hit.similarity,
                         "share": _share(hit.similarity, similarities, result.metric),
                         "metadata": [(name, value) for name, value in hit.metadata.items() if value is not None],
@@ -63,6 +64,7 @@ def write_page(path: Path, result: SearchResult, *, title: str) -> Path:
         title=title,
         queries=queries,
         num_items=result.num_items,
+        folder=common,
         metric=_METRICS[result.metric],
     )
     return path
@@ -103,9 +105,18 @@ def _picture(front_end: LogMel, y: np.ndarray) -> str | None:
     return data_uri(png, "image/png")
 
 
-def _place(hit: Hit) -> str:
-    """Return where a hit is, in words: its folder and file, and the seconds in it."""
-    words = hit.path if hit.label else os.path.dirname(hit.path)
+def _common_folder(paths: list[str]) -> str:
+    """Return the folder that all files lie in, at whatever depth; "" where there is none."""
+    folders = {os.path.dirname(path) for path in paths}
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:
+        return ""
+
+
+def _place(hit: Hit, common: str) -> str:
+    """Return where a hit is, in words: its file below the folder of all, and the seconds in it."""
+    words = os.path.relpath(hit.path, common) if common else hit.path
     if hit.start_seconds is None or hit.end_seconds is None:
         return words
     times = f"{hit.start_seconds:.2f} to {hit.end_seconds:.2f} s"

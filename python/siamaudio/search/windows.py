@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -48,7 +48,9 @@ class WindowReader:
     Parameters
     ----------
     front_end : LogMel
-        What makes the spectrograms. Windows that are shorter than its duration are padded to it, as its own clips are.
+        What makes the spectrograms.
+    padded_length : callable
+        Of samples; returns to how many a window is padded.
     window_seconds, hop_seconds : float > 0 or None
         Both None: no windows.
 
@@ -59,6 +61,7 @@ class WindowReader:
     """
 
     front_end: LogMel
+    padded_length: Callable[[int], int]
     window_seconds: float | None
     hop_seconds: float | None
 
@@ -147,8 +150,15 @@ class WindowReader:
         return _chained(first, parts)
 
     def _whole_file(self, path: str) -> Iterator[Part]:
-        spectrogram = self.front_end.transform_file(path, num_threads=1)
-        yield Part(spectrogram[None], np.zeros(1), np.array([info(path).duration]))
+        most = round(_BLOCK_SECONDS * self.front_end.sr)
+        y = self._samples(path, 0, most + 1)
+        if not len(y):
+            raise AudioError(path, "holds no samples")
+        if len(y) <= most:
+            yield self._part(y[None], np.zeros(1, dtype=np.int64), len(y))
+        else:  # without padding, which would make little difference
+            spectrogram = self.front_end.transform_file(path, num_threads=1)
+            yield Part(spectrogram[None], np.zeros(1), np.array([info(path).duration]))
 
     def _windows(self, path: str) -> Iterator[Part]:
         window, hop = self._window, self._hop
@@ -186,12 +196,10 @@ class WindowReader:
 
     def _part(self, windows: npt.NDArray[np.float32], starts: npt.NDArray[np.int64], total: int | None) -> Part:
         length = windows.shape[1]
-        padded = max(length, self.front_end.num_samples or length)
-        if padded > length:
-            windows = np.pad(windows, ((0, 0), (0, padded - length)))
-        ends = starts + (length if self.window_seconds is None else self._window)
+        ends = starts + length
         if total is not None:
             ends = np.minimum(ends, total)
+        windows = np.pad(windows, ((0, 0), (0, self.padded_length(length) - length)))
         sr = self.front_end.sr
         return Part(self.front_end(windows), starts / sr, ends / sr)
 
