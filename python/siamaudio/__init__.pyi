@@ -19,8 +19,6 @@ from .clip_splits import save_split as save_split
 from .clip_splits import split_clips as split_clips
 from .clip_splits import split_folds as split_folds
 from .clip_splits import split_sources as split_sources
-from .embedding_map import EmbeddingMap as EmbeddingMap
-from .embedding_map import embedding_map as embedding_map
 from .encoders import ConvBlock as ConvBlock
 from .encoders import ConvEncoder as ConvEncoder
 from .encoders import Dense as Dense
@@ -52,6 +50,8 @@ from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History
 from .log_mel import LogMel as LogMel
+from .maps import EmbeddingMap as EmbeddingMap
+from .maps import embedding_map as embedding_map
 from .mfcc import MFCC as MFCC
 from .network import SiameseNetwork as SiameseNetwork
 from .patches import patches as patches
