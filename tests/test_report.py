@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 import siamaudio as sa
+from pages import Page, set_width, severe_messages
 from siamaudio.datasets import Clips
 from siamaudio.splits import ClassSplit
 
@@ -65,39 +63,6 @@ def report(
     net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     return sa.write_report(tmp_path_factory.mktemp("report") / "new" / "report.html", net, features, result)
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, ids, and the text of the page outside of scripts and style sheets."""
-
-    VOID = frozenset({"meta", "link", "img", "br"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, "tags are not closed in order"
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] not in (["script"], ["style"]):
-            self.words.append(data)
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -285,29 +250,6 @@ def test_misuse_is_refused(
 # ---- In a browser
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("Chromium or chromedriver is absent: the report is not opened in a browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
-    yield opened
-    opened.quit()
-
-
-def set_width(browser: Any, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
 SIZES = """
 const sizeOf = (element) => { const box = element.getBoundingClientRect(); return [box.width, box.height]; };
 return {
@@ -333,7 +275,7 @@ def test_report_in_a_browser(browser: Any, report: Path) -> None:
         for own_width, own_height, shown_width, shown_height in found["images"] + found["charts"]:
             assert shown_width > 300
             assert shown_width / shown_height == pytest.approx(own_width / own_height, rel=0.02)
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert severe_messages(browser) == []
 
 
 @pytest.mark.slow
@@ -358,7 +300,7 @@ def test_table_sorts_in_a_browser(browser: Any, report: Path, result: sa.Evaluat
     assert descending.index("x" * 80) < descending.index("bad?byte")
     assert click(0) == "ascending"
     assert column(0) == descending[::-1]
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert severe_messages(browser) == []
 
 
 def test_an_optimizer_is_described_by_what_it_has(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from . import optimizers as optimizers
 from . import plotting as plotting
 from . import samplers as samplers
 from . import schedules as schedules
+from . import search as search
 from . import tuning as tuning
 from .audio import AudioInfo as AudioInfo
 from .audio import info as info
@@ -55,11 +56,15 @@ from .features import Features as Features
 from .front_end_presets import front_end_presets as front_end_presets
 from .history import History as History
 from .log_mel import LogMel as LogMel
+from .maps import EmbeddingMap as EmbeddingMap
+from .maps import embedding_map as embedding_map
 from .mfcc import MFCC as MFCC
 from .models import VariationalAutoencoder as VariationalAutoencoder
 from .network import SiameseNetwork as SiameseNetwork
 from .patches import patches as patches
 from .report import write_report as write_report
+from .search import SearchIndex as SearchIndex
+from .search import SearchResult as SearchResult
 from .spectrogram import Spectrogram as Spectrogram
 from .stft import STFT as STFT
 from .tuning import tune as tune

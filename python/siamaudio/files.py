@@ -11,7 +11,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["FileLock", "locked", "move_into_place", "partial_beside", "replace_file", "write_synced"]
+from siamaudio.errors import SiamaudioError, StoreError
+
+__all__ = [
+    "FileLock",
+    "locked",
+    "move_into_place",
+    "partial_beside",
+    "replace_file",
+    "sync",
+    "told_as_store_error",
+    "write_synced",
+]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -58,7 +69,26 @@ def replace_file(path: Path, *pieces: bytes | memoryview) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def told_as_store_error(path: Path, hint: str = "") -> Iterator[None]:
+    """Tell what the system does not allow as a StoreError that names the store.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    hint : str
+        Put after the reason.
+    """
+    try:
+        yield
+    except SiamaudioError:  # which may be an OSError too
+        raise
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error}{hint}") from error
 
 
 @contextlib.contextmanager
@@ -153,13 +183,13 @@ def move_into_place(folder: Path, path: Path) -> None:
     path = path.resolve()
     for inner, _, names in os.walk(folder, topdown=False):
         for name in names:
-            _sync(Path(inner, name))
-        _sync(Path(inner))
+            sync(Path(inner, name))
+        sync(Path(inner))
     if path.exists():
         _exchange(folder, path)
     else:
         folder.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
     for entry in path.parent.iterdir():
         if entry.name.startswith(f".{path.name}.") and entry.name.endswith(".partial") and entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
@@ -176,7 +206,8 @@ def _exchange(new: Path, old: Path) -> None:
     new.rename(old)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

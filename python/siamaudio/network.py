@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -645,6 +646,37 @@ class SiameseNetwork:
             _set_calibration(native, before)
             raise
         return self
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that embeddings depend on, the same after saving and loading, and on any device.
+
+        It is a SHA-256 over the encoder, distance, head, input shape, front end and weights. How the network was
+        trained plays no part.
+
+        Raises
+        ------
+        TrainingError
+            The network is not trained.
+
+        Examples
+        --------
+        >>> import siamaudio as sa
+        >>> net = sa.SiameseNetwork.preset("lloret2019_mnist_pair").build((28, 28), seed=1)
+        >>> net.save("net.siam")
+        >>> sa.SiameseNetwork.load("net.siam").fingerprint() == net.fingerprint()
+        True
+        """
+        weights = self.weights()
+        encoder = self._options_to_dict()["encoder"]
+        encoder.pop("weights", None)  # where the first weights came from tells nothing about these
+        described = {
+            "encoder": encoder,
+            "distance": self.distance,
+            "head": self.head,
+            "input_shape": list(self.input_shape_),
+            "front_end": None if self.front_end_ is None else self.front_end_.to_dict(),
+        }
+        return checkpoint_file.digest(json.dumps(described, sort_keys=True), weights)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trained network to one file, whole or not at all.

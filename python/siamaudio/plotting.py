@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from siamaudio.log_mel import LogMel
     from siamaudio.models.vae import VariationalAutoencoder
     from siamaudio.network import SiameseNetwork
+    from siamaudio.search import Hit, SearchResult
 
 __all__ = [
     "OneShotExample",
     "choose_examples",
+    "class_style",
     "confusion_size",
     "embedding_map_size",
     "examples_size",
@@ -63,10 +66,12 @@ __all__ = [
     "plot_reconstructions",
     "plot_retrieval",
     "plot_roc",
+    "plot_search",
     "plot_spectrogram",
     "plot_split_classes",
     "plot_splits",
     "plot_ways",
+    "search_size",
     "square_size",
     "ways_size",
 ]
@@ -570,18 +575,34 @@ def plot_splits(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_embedding_map(report: EmbeddingReport, name: str, *, ax: Axes | None = None) -> Axes:
-    """Draw where clips lie in a map of the embedding space, a colour and a marker a class.
+def plot_embedding_map(
+    places: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    *,
+    title: str = "",
+    explained: tuple[float, float] | None = None,
+    is_test: npt.NDArray[np.bool_] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw where clips lie in a map of an embedding space, a colour and a marker a class.
 
-    Clips to classify by are hollow, the others full. Up to 12 classes are named in a legend, more of them, up to 60, in
-    the middle of their clips.
+    Up to 12 classes are named in a legend, more of them, up to 60, in the middle of their clips.
 
     Parameters
     ----------
-    report : EmbeddingReport
-        Whose map to draw.
-    name : str
-        Of the map: "PCA" or "t-SNE".
+    places : np.ndarray [shape=(clips, 2)]
+        Of the clips in the map.
+    labels : np.ndarray [shape=(clips,), dtype=int64]
+        Class of each clip as an index into `classes`.
+    classes : sequence of str
+        Their names.
+    title : str
+        Heading.
+    explained : (float, float) or None
+        Shares of the variance along the axes, where they have a meaning.
+    is_test : np.ndarray [shape=(clips,), dtype=bool] or None
+        Clips to be drawn full, and the others hollow; None: all full.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
 
@@ -590,8 +611,8 @@ def plot_embedding_map(report: EmbeddingReport, name: str, *, ax: Axes | None = 
     matplotlib.axes.Axes
     """
     ax = _new_axes(embedding_map_size()) if ax is None else ax
-    _draw_map(ax, report, name)
-    handles = _class_handles(report)
+    _draw_map(ax, places, labels, classes, title=title, explained=explained, is_test=is_test)
+    handles = _class_handles(classes, is_test)
     if handles:
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
     return ax
@@ -623,8 +644,16 @@ def plot_embedding_report(report: EmbeddingReport) -> Figure:
         1, len(report.maps), figsize=(width * len(report.maps), height), layout="constrained", squeeze=False
     )
     for ax, name in zip(grid[0], report.maps, strict=True):
-        _draw_map(ax, report, name)
-    handles = _class_handles(report)
+        _draw_map(
+            ax,
+            report.maps[name],
+            report.labels,
+            report.classes,
+            title=name,
+            explained=report.explained if name == "PCA" else None,
+            is_test=report.is_test,
+        )
+    handles = _class_handles(report.classes, report.is_test)
     if handles:
         figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize="small")
     return figure
@@ -661,6 +690,46 @@ def plot_spectrogram(spectrogram: npt.ArrayLike, *, front_end: LogMel | None = N
     ax.set_xlabel(_time_label(front_end))
     ax.set_ylabel(_frequency_label(front_end))
     _figure_of(ax).colorbar(drawn, ax=ax, label=_level_label(front_end))
+    return ax
+
+
+def plot_search(result: SearchResult, query: int = 0, *, ax: Axes | None = None) -> Axes:
+    """Draw how similar the hits of a query are, a bar each, the most similar above.
+
+    Parameters
+    ----------
+    result : SearchResult
+        What `SearchIndex.query` returned.
+    query : int
+        Which of its queries.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None: new axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        There is no such query, or nothing was found for it.
+    """
+    if not 0 <= query < len(result):
+        raise ParameterError("query", query, f"0 to {len(result) - 1}")
+    hits = result.hits[query]
+    if not hits:
+        raise ParameterError("query", query, "one for which something was found")
+    ax = _new_axes(search_size(len(hits))) if ax is None else ax
+    similarities = [hit.similarity for hit in hits]
+    places = range(len(hits))
+    bars = ax.barh(places, similarities, color=_BLUE, height=0.7)
+    ax.bar_label(bars, fmt="%.3f", padding=3, fontsize="small")
+    ax.set_yticks(places, [_hit_name(hit) for hit in hits], fontsize="small", parse_math=False)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    names = {"cosine": "cosine similarity", "euclidean": "minus the Euclidean distance"}
+    ax.set_xlabel(names.get(result.metric, "inner product"))
+    ax.set_title(_shown(os.path.basename(result.queries[query])), parse_math=False)
     return ax
 
 
@@ -869,6 +938,11 @@ def ways_size() -> tuple[float, float]:
     return 6.4, 3.6
 
 
+def search_size(num_hits: int) -> tuple[float, float]:
+    """Return the width and height in inches of a figure for `plot_search`."""
+    return 6.4, 1.2 + 0.32 * num_hits
+
+
 def square_size() -> tuple[float, float]:
     """Return the width and height in inches of a figure whose axes are alike, as for `plot_roc`."""
     return 4.8, 4.8
@@ -890,49 +964,64 @@ def examples_size(examples: Sequence[OneShotExample]) -> tuple[float, float]:
     return 1.9 * (1 + len(examples[0].supports)) + 0.8, 2.3 * len(examples) + 0.3
 
 
-def _draw_map(ax: Axes, report: EmbeddingReport, name: str) -> None:
-    places = report.maps[name]
-    for number, own in enumerate(report.classes):
-        colour, marker = _class_style(number)
-        is_own = report.labels == number
-        for chosen, filled in ((is_own & ~report.is_test, False), (is_own & report.is_test, True)):
+def _draw_map(
+    ax: Axes,
+    places: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    *,
+    title: str,
+    explained: tuple[float, float] | None,
+    is_test: npt.NDArray[np.bool_] | None,
+) -> None:
+    is_full = np.ones(len(places), dtype=bool) if is_test is None else is_test
+    for number, own in enumerate(classes):
+        colour, marker = class_style(number)
+        is_own = labels == number
+        for chosen, filled in ((is_own & ~is_full, False), (is_own & is_full, True)):
             faces = colour if filled else "none"
             ax.scatter(*places[chosen].T, s=22, marker=marker, facecolors=faces, edgecolors=colour, linewidths=0.9)
-        if _MOST_CLASSES_WITH_NUMBERS < len(report.classes) <= _MOST_CLASSES_WITH_NAMES:
+        if _MOST_CLASSES_WITH_NUMBERS < len(classes) <= _MOST_CLASSES_WITH_NAMES:
             x, y = np.median(places[is_own], axis=0)
             background = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.7}
             ax.text(x, y, _shown(own), ha="center", va="center", fontsize="x-small", bbox=background, parse_math=False)
     ax.set_xticks([])
     ax.set_yticks([])
-    labels = ("", "")
-    if name == "PCA":
-        labels = tuple(f"{share:.0%} of the variance" for share in report.explained)
-    ax.set_xlabel(labels[0])
-    ax.set_ylabel(labels[1])
-    ax.set_title(name)
+    words = ("", "") if explained is None else tuple(f"{share:.0%} of the variance" for share in explained)
+    ax.set_xlabel(words[0])
+    ax.set_ylabel(words[1])
+    ax.set_title(title)
 
 
-def _class_style(number: int) -> tuple[str, str]:
-    """Return the colour and marker of a class; they repeat after 49 classes."""
+def class_style(number: int) -> tuple[str, str]:
+    """Return the colour and matplotlib's marker of a class in maps; they repeat after 49 classes."""
     turn, colour = divmod(number, len(_MAP_COLOURS))
     return _MAP_COLOURS[colour], _MAP_MARKERS[(colour + turn) % len(_MAP_MARKERS)]
 
 
-def _class_handles(report: EmbeddingReport) -> list[Line2D]:
+def _class_handles(classes: Sequence[str], is_test: npt.NDArray[np.bool_] | None) -> list[Line2D]:
     """Return a legend's lines: the classes, if they are few, and what hollow and full mean, if there are both."""
     from matplotlib.lines import Line2D
 
     handles: list[Line2D] = []
-    if len(report.classes) <= _MOST_CLASSES_WITH_NUMBERS:
-        for number, name in enumerate(report.classes):
-            colour, marker = _class_style(number)
+    if len(classes) <= _MOST_CLASSES_WITH_NUMBERS:
+        for number, name in enumerate(classes):
+            colour, marker = class_style(number)
             handles.append(Line2D([], [], linestyle="none", marker=marker, color=colour, label=_shown(name)))
-    if report.is_test.any():
+    if is_test is not None and is_test.any():
         for label, face in (("to classify by", "none"), ("classified", _BLACK)):
             handles.append(
                 Line2D([], [], linestyle="none", marker="o", color=_BLACK, markerfacecolor=face, label=label)
             )
     return handles
+
+
+def _hit_name(hit: Hit) -> str:
+    """Return a hit's class and file, and where in the file it is unless it is its beginning."""
+    words = _shown(os.path.basename(hit.path))
+    if hit.start_seconds:
+        words += f" at {hit.start_seconds:.1f} s"
+    return words if hit.label is None else f"{_shown(hit.label)}: {words}"
 
 
 def _draw_clips(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import os
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from siamaudio.encoders import ConvEncoder, YamnetEncoder
 from siamaudio.errors import ParameterError
-from siamaudio.files import replace_file
+from siamaudio.pages import data_uri, drawn, write_template
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,12 +26,9 @@ if TYPE_CHECKING:
     from siamaudio.network import SiameseNetwork
     from siamaudio.plotting import OneShotExample
 
-__all__ = ["drawn", "write_report"]
+__all__ = ["write_report"]
 
-_PNG_DPI = 120
 _ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "gelu": "GELU"}
-# Text stays text, in the reader's fonts; the salt makes ids the same each time.
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "siamaudio"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,15 +109,10 @@ def write_report(
         raise ParameterError("num_examples", num_examples, "0 or more")
     num_parameters = net.num_parameters()
 
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["percent"] = lambda share: f"{share:.1%}"
-    html = templates.get_template("report.html.j2").render(
+    path = Path(path)
+    write_template(
+        path,
+        "report.html.j2",
         title=title,
         result=result,
         data_set=features.clips.name,
@@ -136,9 +124,6 @@ def write_report(
         **_charts(net, result),
         **_examples(net, features, result.ways, min(num_examples, len(features.class_names)), seed),
     )
-    path = Path(path)
-    # A file name that is no valid UTF-8 can end up in a class name; it shall not end the report.
-    replace_file(path, html.encode("utf-8", "replace"))
     return path
 
 
@@ -210,7 +195,7 @@ def _examples(net: SiameseNetwork, features: Features, ways: int, num_examples: 
     png = drawn(draw, plotting.examples_size(examples), "png", {"Software": None})
     return {
         "examples": [_in_words(example, features) for example in examples],
-        "examples_png": "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
+        "examples_png": data_uri(png, "image/png"),
     }
 
 
@@ -240,35 +225,6 @@ def _chart(name: str, words: str, size: tuple[float, float], draw: Callable[[Axe
 
 def _title(name: str, words: str) -> Markup:
     return Markup('<title id="{}-title">{}</title>').format(name, words)
-
-
-def drawn(
-    draw: Callable[[Figure], object], size: tuple[float, float], file_format: str, metadata: dict[str, None]
-) -> bytes:
-    """Draw in matplotlib's own style whatever the user's, without pyplot's list of open figures.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws into the figure that it is given.
-    size : (float, float)
-        Width and height in inches.
-    file_format : str
-        "png" or "svg".
-    metadata : dict
-        What matplotlib shall leave out of the file, so that it is the same each time.
-    """
-    import matplotlib.style
-    from matplotlib.figure import Figure
-
-    stream = io.BytesIO()
-    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
-        # The reader's browser has the letters that matplotlib's own font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        figure.savefig(stream, format=file_format, dpi=_PNG_DPI, metadata=metadata)
-    return stream.getvalue()
 
 
 def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:

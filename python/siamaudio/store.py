@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from siamaudio.blocks import BlockLayout, BlockReader, check_blocks, write_block, write_metadata
 from siamaudio.datasets import Clips
-from siamaudio.errors import AudioError, SiamaudioError, StoreError
+from siamaudio.errors import AudioError, StoreError
 from siamaudio.features import Features, Skipped
-from siamaudio.files import locked, move_into_place, partial_beside, write_synced
+from siamaudio.files import locked, move_into_place, partial_beside, told_as_store_error, write_synced
 from siamaudio.lazy_array import LazyArray
 from siamaudio.log_mel import LogMel
 
@@ -93,7 +93,7 @@ def making(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterato
     on_wait : callable
         Called once where another process is making it, before waiting for that one.
     """
-    with _told_as_store_error(path), locked(path, on_wait=on_wait):
+    with told_as_store_error(path), locked(path, on_wait=on_wait):
         yield
 
 
@@ -237,7 +237,7 @@ class UnfinishedStore:
         self._header = {"fingerprint": fingerprint, "layout": layout.to_dict()}
         self._folder = partial_beside(path, fingerprint[:16])
         self._array = self._folder / _ARRAY
-        with _told_as_store_error(path):
+        with told_as_store_error(path):
             kept = self._intact_records(self._folder)
             self._done = kept or {}
             if kept is None:
@@ -254,7 +254,7 @@ class UnfinishedStore:
         self, block: int, values: npt.NDArray[Any], lengths: list[int], failed: list[tuple[int, str, str]]
     ) -> None:
         """Write a block; see `BlockRecord` for the parameters."""
-        with _told_as_store_error(self._path, " (what is done is kept: run it again to go on)"):
+        with told_as_store_error(self._path, " (what is done is kept: run it again to go on)"):
             record = BlockRecord(write_block(self._array, self.layout, block, values), lengths, failed)
             with (self._folder / _JOURNAL).open("ab") as journal:
                 journal.write(_line([block, *record]))
@@ -284,7 +284,7 @@ class UnfinishedStore:
         lengths = [length for record in records for length in record.lengths]
         positions = {position for position, _, _ in failed}
         rows = [row for row in range(len(clips)) if row not in positions] if failed else None
-        with _told_as_store_error(self._path, " (what is done is kept: run it again to go on)"):
+        with told_as_store_error(self._path, " (what is done is kept: run it again to go on)"):
             _write_description(
                 self._folder,
                 {
@@ -438,13 +438,3 @@ def _parse_line(line: bytes) -> Any:
         return parsed["entry"] if _digest(parsed["entry"]) == parsed["sha256"] else None
     except (ValueError, KeyError, TypeError):
         return None
-
-
-@contextlib.contextmanager
-def _told_as_store_error(path: Path, hint: str = "") -> Iterator[None]:
-    try:
-        yield
-    except SiamaudioError:  # which may be an OSError too
-        raise
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error}{hint}") from error

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
+from siamaudio import projection
 from siamaudio.errors import ParameterError
 from siamaudio.evaluation.papers import LabelledEmbeddings, LloretClassifier, labelled_embeddings, lloret2019
 from siamaudio.evaluation.results import EvaluationResult
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
-from siamaudio.optional import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,15 @@ class EmbeddingReport:
 
         if name not in self.maps:
             raise ParameterError("name", name, ", ".join(self.maps) or "none: no maps were made")
-        return plotting.plot_embedding_map(self, name, ax=ax)
+        return plotting.plot_embedding_map(
+            self.maps[name],
+            self.labels,
+            self.classes,
+            title=name,
+            explained=self.explained if name == "PCA" else None,
+            is_test=self.is_test,
+            ax=ax,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as strict JSON can hold it."""
@@ -261,7 +269,7 @@ def embedding_report(
     parts = [known] if asked is None else [known, asked]
     vectors, names = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     classes, labels = np.unique(names, return_inverse=True)
-    perplexity = min(float(perplexity), (len(vectors) - 1) / 3)
+    perplexity = projection.usable_perplexity(perplexity, len(vectors))
     places, explained = _maps(vectors, len(known[0]), perplexity, seed) if maps else ({}, (0.0, 0.0))
     return EmbeddingReport(
         results=results,
@@ -279,16 +287,5 @@ def _maps(
     vectors: npt.NDArray[np.float64], num_train: int, perplexity: float, seed: int
 ) -> tuple[dict[str, npt.NDArray[np.float64]], tuple[float, float]]:
     """Return the maps, and what the axes of the first explain."""
-    decomposition = require("sklearn.decomposition", extra="classifiers", purpose="a map of embeddings")
-    manifold = require("sklearn.manifold", extra="classifiers", purpose="a map of embeddings")
-    if not np.ptp(vectors, axis=0).any():  # all in one place
-        return {name: np.zeros((len(vectors), 2)) for name in ("PCA", "t-SNE")}, (0.0, 0.0)
-    if vectors.shape[1] == 1:
-        vectors = np.column_stack([vectors, np.zeros(len(vectors))])
-    pca = decomposition.PCA(n_components=2, svd_solver="full").fit(vectors[:num_train])
-    tsne = manifold.TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=seed)
-    first, second = np.nan_to_num(pca.explained_variance_ratio_).tolist()
-    return {
-        "PCA": pca.transform(vectors),
-        "t-SNE": tsne.fit_transform(vectors).astype(np.float64),
-    }, (first, second)
+    principal, explained = projection.pca(vectors, fitted_on=vectors[:num_train])
+    return {"PCA": principal, "t-SNE": projection.tsne(vectors, perplexity=perplexity, seed=seed)}, explained
