@@ -18,8 +18,8 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-evaluation bench-keras \
-	bench-accuracy gpu-check clean
+.PHONY: demo test test-cpp test-python lint format bench bench-frontend bench-training bench-evaluation bench-search \
+	bench-keras bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -46,7 +46,7 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: bench-frontend bench-training bench-evaluation
+bench: bench-frontend bench-training bench-evaluation bench-search
 
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
@@ -57,6 +57,9 @@ bench-training: $(VENV)/installed-bench $(KERAS_VENV)/installed
 
 bench-evaluation: $(VENV)/installed-bench $(KERAS_VENV)/installed
 	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_evaluation.py
+
+bench-search: $(VENV)/installed-bench
+	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_search.py
 
 # Accuracy against seconds; a measurement of minutes, and therefore no part of bench. MINUTES=30 takes longer.
 MINUTES ?= 10
@@ -98,5 +101,5 @@ $(KERAS_VENV)/installed:
 	touch $@
 
 $(VENV)/installed-bench: $(VENV)/tools $(SOURCES)
-	$(INSTALL) -e ".[bench]"
+	$(INSTALL) -e ".[bench,search]"
 	touch $(VENV)/installed $@

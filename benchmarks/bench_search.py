@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -182,6 +183,19 @@ def approximate(
             }
         )
     return points
+
+
+def best_blas_kernels() -> str | None:
+    """Return the OpenBLAS kernels that suit this processor.
+
+    The OpenBLAS inside faiss is older than the newest processors, and takes its plainest kernels for those that it does
+    not know: the peer would be four times as slow as it can be.
+    """
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return "SkylakeX" if " avx512bw " in flags else "Haswell" if " avx2 " in flags else None
 
 
 Search = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]]
@@ -390,6 +404,8 @@ def main() -> None:
         num, dim, block, storage, rounds = options.large
         print(json.dumps(large(int(num), int(dim), int(block), storage, int(rounds))))
         return
+    if "OPENBLAS_CORETYPE" not in os.environ and (kernels := best_blas_kernels()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"OPENBLAS_CORETYPE": kernels})
     try:
         run(options)
     except BenchmarkError as error:
