@@ -20,8 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
 .PHONY: demo test test-cpp test-python lint docs format bench bench-frontend bench-training bench-evaluation \
-	bench-explain bench-keras \
-	bench-accuracy gpu-check clean
+	bench-search bench-explain bench-keras bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -51,7 +50,7 @@ format: $(VENV)/installed-tests
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: bench-frontend bench-training bench-evaluation bench-explain
+bench: bench-frontend bench-training bench-evaluation bench-search bench-explain
 
 # The peers' BLAS chooses its own kernels, whatever the shell says.
 bench-frontend: $(VENV)/installed-bench
@@ -65,6 +64,9 @@ bench-evaluation: $(VENV)/installed-bench $(KERAS_VENV)/installed
 
 bench-explain: $(VENV)/installed-bench $(KERAS_VENV)/installed
 	env -u OPENBLAS_CORETYPE SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python benchmarks/bench_explain.py
+
+bench-search: $(VENV)/installed-bench
+	env -u OPENBLAS_CORETYPE $(BIN)/python benchmarks/bench_search.py
 
 # Accuracy against seconds; a measurement of minutes, and therefore no part of bench. MINUTES=30 takes longer.
 MINUTES ?= 10
@@ -106,5 +108,5 @@ $(KERAS_VENV)/installed:
 	touch $@
 
 $(VENV)/installed-bench: $(VENV)/tools $(SOURCES)
-	$(INSTALL) -e ".[bench]"
+	$(INSTALL) -e ".[bench,search]"
 	touch $(VENV)/installed $@

@@ -244,6 +244,37 @@ def test_worker(worker: types.ModuleType, tmp_path: Path) -> None:
     assert log.read_text() == "what a library says\n" * 3
 
 
+# ---- search
+
+
+@pytest.mark.slow
+def test_search_quick(tmp_path: Path) -> None:
+    pytest.importorskip("faiss", reason="faiss-cpu absent")
+    out = tmp_path / "search.json"
+    done = _run("bench_search.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    exact = {(row["area"], row["work"]): row for row in found["rows"] if row["area"].startswith("exact")}
+    assert len(exact) == 12
+    for (area, work), row in exact.items():
+        assert 0 < row["difference"] <= row["tolerance"] == 1e-4
+        many = {"exact, inner product": 1, "exact, euclidean": 1.4}[area]
+        assert row["target"] == {"16": many, "8": None, "1": 3}[work.split(" of ")[0]]
+    assert min(found["same_positions"].values()) > 0.9
+    assert [point["storage"] for point in found["storages"]] == ["float32", "float16", "int8"]
+    sizes = [point["bytes_per_vector"] for point in found["storages"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert found["storages"][0]["recall"] == 1
+    approximate = {point["index"]: point["recall"] for point in found["approximate"]}
+    assert sum(name.startswith("faiss") for name in approximate) == 5
+    assert all(0 < recall <= 1 for recall in approximate.values())
+    if "Milvus" not in found["skipped"]:
+        assert approximate["Milvus, embedded, FLAT"] > 0.95
+    for point in found["large"]:
+        assert 0 < point["loaded_bytes"] <= point["filled_bytes"] <= point["peak_bytes"]
+        assert point["storage"] in done.stdout
+
+
 # ---- Keras
 
 

@@ -188,15 +188,16 @@ def test_allowed(share: float, storage: str) -> None:
 def test_groups_leave_one_out() -> None:
     rng = np.random.default_rng(7)
     vectors = clustered(rng, 1500, 24)
-    sources = rng.integers(300, size=1500)
+    asked = np.arange(0, 1500, 29)
+    queries, sources = vectors[asked], rng.integers(300, size=1500)
     index = made_index(vectors, "euclidean")
-    similarity = similarities(vectors, vectors, "euclidean")
+    similarity = similarities(queries, vectors, "euclidean")
     allowed = rng.random(1500) < 0.7
     for groups in (np.arange(1500), sources, np.zeros(1500, dtype=np.int64)):
-        may_find = groups[:, None] != groups[None]
-        found = index.search(vectors, 5, query_groups=groups, item_groups=groups)
+        may_find = groups[asked, None] != groups[None]
+        found = index.search(queries, 5, query_groups=groups[asked], item_groups=groups)
         check_same(found, brute_force(similarity, 5, may_find))
-        found = index.search(vectors, 5, query_groups=groups, item_groups=groups, allowed=allowed)
+        found = index.search(queries, 5, query_groups=groups[asked], item_groups=groups, allowed=allowed)
         check_same(found, brute_force(similarity, 5, may_find & allowed))
 
 
@@ -234,17 +235,17 @@ def test_agrees_with_the_matrix() -> None:
     ("call", "message"),
     [
         (lambda index: core.NearestIndex(0, "cosine"), r"^dim: got 0; accepted: 1 to 131072$"),
-        (lambda index: core.NearestIndex(3, "cosine", "int4"), r"^storage: got int4; accepted: 'float32', 'float16' or"),
-        (lambda index: core.NearestIndex(3, "manhattan"), r"^metric: got manhattan; accepted: 'inner_product', 'cosine'"),
+        (lambda index: core.NearestIndex(3, "cosine", "int4"), r"^storage: got int4; accepted: 'float32',"),
+        (lambda index: core.NearestIndex(3, "manhattan"), r"^metric: got manhattan; accepted: 'inner_product'"),
         (lambda index: index.add(np.ones((2, 4))), r"^vectors: got shape \(2, 4\); accepted: \(n, 3\)"),
         (lambda index: index.add(np.ones(3)), r"^vectors: got shape \(3\); accepted: \(n, 3\)"),
-        (lambda index: index.add([[0, 0, 0], [0, np.nan, 0]]), r"^vectors: got NaN in row 1; accepted: finite numbers$"),
+        (lambda index: index.add([[0, 0, 0], [0, np.nan, 0]]), r"^vectors: got NaN in row 1; accepted: finite"),
         (lambda index: index.add([[np.inf, 0, 0]]), r"^vectors: got infinity in row 0; accepted: finite numbers$"),
-        (lambda index: index.search([[0, -np.inf, 0]], 1), r"^queries: got infinity in row 0; accepted: finite numbers$"),
+        (lambda index: index.search([[0, -np.inf, 0]], 1), r"^queries: got infinity in row 0; accepted: fin"),
         (lambda index: index.search(np.ones((1, 2)), 1), r"^queries: got shape \(1, 2\); accepted: \(n, 3\)"),
         (lambda index: index.search(np.ones((1, 3)), 0), r"^k: got 0; accepted: 1 or more"),
         (lambda index: index.search(np.ones((1, 3)), 1, allowed=[True]), r"^allowed: got 1 values; accepted: 2, one"),
-        (lambda index: index.search(np.ones((1, 3)), 1, query_groups=[1]), r"^groups: got those of queries or of items"),
+        (lambda index: index.search(np.ones((1, 3)), 1, query_groups=[1]), r"^groups: got those of queries or of"),
         (
             lambda index: index.search(np.ones((1, 3)), 1, query_groups=[1, 2], item_groups=[1, 2]),
             r"^query_groups: got 2 values; accepted: 1, one for each query$",
