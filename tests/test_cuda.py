@@ -242,3 +242,42 @@ def test_an_autoencoder_is_the_same_on_both_devices(tmp_path: Path) -> None:
     for mine, theirs in zip(vae.reconstruct(clips), on_cpu.reconstruct(clips), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)
     np.testing.assert_allclose(vae.score_samples(clips), on_cpu.score_samples(clips), rtol=1e-3)
+
+
+# ---- YAMNet
+
+
+def yamnet_weights(seed: int) -> dict[str, NDArray[np.float32]]:
+    """Weights under which neither zeros nor infinities come out."""
+    rng = np.random.default_rng(seed)
+    shapes = {name: values.shape for name, values in core.Yamnet(num_classes=5).weights().items()}
+    scales = {name: 0.1 if len(shape) == 1 else np.sqrt(2 / np.prod(shape[1:])) for name, shape in shapes.items()}
+    return {name: (scales[name] * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
+
+
+def test_yamnet_is_that_of_the_cpu() -> None:
+    weights = yamnet_weights(0)
+    spectrograms = np.random.default_rng(1).standard_normal((5, 64, 250)).astype(np.float32)
+    on_cpu, on_device = (sa.models.Yamnet(weights, device=device) for device in ("cpu", "cuda"))
+    assert distance(on_device.embed_patches(spectrograms), on_cpu.embed_patches(spectrograms)) < 1e-5
+    np.testing.assert_allclose(on_device.scores(spectrograms), on_cpu.scores(spectrograms), atol=1e-4)
+    assert on_device.fingerprint() == on_cpu.fingerprint()
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_yamnet_in_a_network_trains_as_on_the_cpu(tmp_path: Path, trainable: bool) -> None:
+    path = tmp_path / "yamnet.safetensors"
+    sa.models.Yamnet(yamnet_weights(0)).save(path)
+    dense = (sa.Dense(units=8, batch_norm=False, dropout=0.0),)
+    encoder = sa.YamnetEncoder(weights=str(path), trainable=trainable, dense=dense)
+    features = patterns(4, 6, (64, 150), seed=0)
+    moved = []
+    for device in ("cpu", "cuda"):
+        net = sa.SiameseNetwork(encoder, loss="mse", optimizer=sa.optimizers.SGD(lr=0.1))
+        before = net.build((64, 150), seed=1).weights()
+        net.fit(
+            features, epochs=1, steps_per_epoch=1, warm_start=True, device=device, precision="float32", progress=False
+        )
+        after = net.weights()
+        moved.append(np.concatenate([(after[name].astype(np.float64) - before[name]).ravel() for name in before]))
+    assert distance(moved[1], moved[0]) < 1e-3

@@ -617,12 +617,10 @@ def test_head_preset() -> None:
     """It tells classes apart better than the vectors that it is trained on."""
     rng = np.random.default_rng(0)
     centres = np.abs(rng.standard_normal((24, 1, 1, 1024)))
-    shared = 0.5 * rng.standard_normal((1, 20, 1024))  # what differs within classes, the same way in all
-    clips = centres + rng.standard_normal((24, 8, 1, 20)) @ shared
-    features = sa.Features.from_arrays(
-        clips.reshape(-1, 1, 1024).astype(np.float32), np.repeat([f"{i:02}" for i in range(24)], 8)
-    )
+    shared = 0.5 * rng.standard_normal((1, 5, 1024))  # what differs within classes, the same way in all
+    clips = centres + rng.standard_normal((24, 8, 1, 5)) @ shared
+    features = sa.Features.from_arrays(clips.reshape(-1, 1, 1024), np.repeat([f"{i:02}" for i in range(24)], 8))
     train, _, test = features.split_classes(18, 0, 6, seed=0)
-    net = sa.SiameseNetwork.preset("yamnet_head").fit(train, epochs=10, progress=False, num_threads=1)
+    net = sa.SiameseNetwork.preset("yamnet_head").fit(train, epochs=20, progress=False, num_threads=1)
     plain = sa.evaluate_oneshot(embeddings=test.array[:, 0], labels=test.labels).accuracy
-    assert sa.evaluate_oneshot(net, test).accuracy > plain + 0.1
+    assert sa.evaluate_oneshot(net, test).accuracy > plain + 0.3
