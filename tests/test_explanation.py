@@ -468,9 +468,7 @@ def test_bins_are_kept_as_the_bands_that_they_count_in(heard: sa.Explanation) ->
     weights = inverse.mel_weights(front_end)
     assert weights.shape == (40, 513)
     mel = weights @ np.abs(sa.STFT(n_fft=1024, hop_length=256)(heard.query.samples)) ** 2
-    np.testing.assert_allclose(
-        10 * np.log10(np.maximum(mel, 1e-10)), np.asarray(heard.query.spectrogram), atol=1e-3
-    )
+    np.testing.assert_allclose(10 * np.log10(np.maximum(mel, 1e-10)), np.asarray(heard.query.spectrogram), atol=1e-3)
 
 
 def test_wav_files_hold_the_sound(heard: sa.Explanation, tmp_path: Path) -> None:

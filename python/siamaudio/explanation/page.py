@@ -106,9 +106,7 @@ def _support(explanation: Explanation, number: int, top: int) -> dict[str, Any]:
     sounds = []
     if clip.samples is not None and front_end is not None:
         chosen = explanation.top_segments(number, top)
-        kept, rest = (
-            explanation.resynthesise(number, segments=chosen, part=part) for part in ("segments", "rest")
-        )
+        kept, rest = (explanation.resynthesise(number, segments=chosen, part=part) for part in ("segments", "rest"))
         sounds = [
             ("the whole support", audio_uri(clip.samples, front_end.sr)),
             (f"its top {len(chosen)} segments alone", audio_uri(kept.samples, kept.sr)),
