@@ -24,9 +24,12 @@ from siamaudio.cli import (
     evaluate,
     evaluate_pairs,
     evaluate_splits,
+    explain,
     features,
+    index,
     info,
     leaks,
+    search,
     train,
     tune,
 )
@@ -52,6 +55,9 @@ for _module, _command in (
     (evaluate_splits, evaluate_splits.evaluate_splits),
     (compare, compare.compare),
     (leaks, leaks.leaks),
+    (index, index.index),
+    (search, search.search),
+    (explain, explain.explain),
     (info, info.info),
 ):
     app.command(_command, help_epilogue="Examples:\n" + textwrap.indent(_module.EXAMPLES, "  "))

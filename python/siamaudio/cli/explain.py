@@ -10,7 +10,12 @@ from cyclopts import Parameter
 import siamaudio as sa
 from siamaudio.cli._shared import Json, NumThreads, parse_settings, print_json
 
-__all__ = ["explain"]
+__all__ = ["EXAMPLES", "explain"]
+
+EXAMPLES = """\
+siamaudio explain net.siam query.wav --supports examples --report why.html
+siamaudio explain net.siam query.wav --supports examples --method rise --json
+"""
 
 
 def explain(

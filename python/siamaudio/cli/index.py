@@ -12,7 +12,7 @@ __all__ = ["EXAMPLES", "index"]
 
 EXAMPLES = """\
 siamaudio index recordings -o sounds.db --model net.siam
-siamaudio index field-tapes -o tapes.db --model net.siam --window 2 --hop 1 --on-error skip
+siamaudio index tapes -o tapes.db --model net.siam --window 2 --hop 1
 siamaudio index more-recordings -o sounds.db
 """
 
