@@ -319,8 +319,8 @@ def test_labels_may_be_any_numbers() -> None:
     found = sa.explanation.segment(np.zeros((2, 2, 3)), labels)
     np.testing.assert_array_equal(found, [expected, expected])
     np.testing.assert_array_equal(sa.explanation.segment(np.zeros((2, 2, 3)), np.stack([labels, labels * 0]))[1], 0)
-    np.testing.assert_array_equal(sa.explanation.segment(np.zeros((1, 2, 3)), sa.explanation.Grid(bands=9, frames=9))[0],
-                                  [[0, 1, 2], [3, 4, 5]])  # fmt: skip
+    finest = sa.explanation.segment(np.zeros((1, 2, 3)), sa.explanation.Grid(bands=9, frames=9))
+    np.testing.assert_array_equal(finest[0], [[0, 1, 2], [3, 4, 5]])
 
 
 def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,7 +507,8 @@ def test_recordings(trained: sa.SiameseNetwork, unseen: sa.Features, given: str)
         supports = unseen[first]
     explanation = sa.explain(trained, query, supports, method="gradient", segmentation="grid", progress=False)
     np.testing.assert_allclose(explanation.query.spectrogram, unseen[1], atol=1e-3)
-    expected = sa.classify_oneshot(trained, {n: unseen.clips.paths[c] for n, c in zip(unseen.class_names, first, strict=True)}, query)  # fmt: skip
+    examples = {name: unseen.clips.paths[clip] for name, clip in zip(unseen.class_names, first, strict=True)}
+    expected = sa.classify_oneshot(trained, examples, query)
     np.testing.assert_allclose(explanation.similarities, expected.similarities[0], atol=1e-4)
     assert explanation.classes == expected.classes
     assert explanation.silence is not None

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from siamaudio import report
 from siamaudio.errors import ParameterError
 from siamaudio.explanation.resynthesis import audio_uri
-from siamaudio.files import replace_file
 from siamaudio.inverse import mel_weights
+from siamaudio.pages import data_uri, drawn, write_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,16 +42,12 @@ def write_page(
 
     if top < 1:
         raise ParameterError("top", top, "1 or more")
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     front_end = explanation.front_end
     samples = explanation.query.samples
-    html = templates.get_template("explanation.html.j2").render(
+    path = Path(path)
+    write_template(
+        path,
+        "explanation.html.j2",
         title=title,
         explanation=explanation,
         picture=picture_uri(explanation),
@@ -67,8 +59,6 @@ def write_page(
         curves=None if faithfulness is None else _curves_uri(faithfulness),
         version=__version__,
     )
-    path = Path(path)
-    replace_file(path, html.encode("utf-8", "replace"))
     return path
 
 
@@ -96,8 +86,7 @@ def _curves_uri(faithfulness: Faithfulness) -> str:
 
 
 def _uri(draw: Callable[[Figure], object], size: tuple[float, float]) -> str:
-    png = report.drawn(draw, size, "png", {"Software": None})
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return data_uri(drawn(draw, size, "png", {"Software": None}), "image/png")
 
 
 def _support(explanation: Explanation, number: int, top: int) -> dict[str, Any]:

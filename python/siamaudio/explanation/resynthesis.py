@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import os
-import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +13,7 @@ import numpy.typing as npt
 from siamaudio import inverse
 from siamaudio.errors import ParameterError
 from siamaudio.files import replace_file
+from siamaudio.pages import data_uri, wav
 
 if TYPE_CHECKING:
     from siamaudio.explanation.results import Explanation
@@ -63,7 +61,7 @@ class Resynthesis:
             The file; one that is there is replaced.
         """
         path = Path(path)
-        replace_file(path, _wav_bytes(self.samples, self.sr))
+        replace_file(path, wav(_fitting(self.samples), self.sr))
         return path
 
     def __repr__(self) -> str:
@@ -127,19 +125,12 @@ def audio_uri(samples: npt.NDArray[np.float32], sr: float) -> str:
     sr : float
         Sample rate in Hz.
     """
-    return "data:audio/wav;base64," + base64.b64encode(_wav_bytes(samples, sr)).decode("ascii")
+    return data_uri(wav(_fitting(samples), sr), "audio/wav")
 
 
-def _wav_bytes(samples: npt.NDArray[np.float32], sr: float) -> bytes:
-    loudest = float(np.abs(samples).max(initial=0))
-    scaled = np.round(samples * (32767 / max(1.0, loudest))).astype("<i2")
-    stream = io.BytesIO()
-    with wave.open(stream, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(round(sr))
-        file.writeframes(scaled.tobytes())
-    return stream.getvalue()
+def _fitting(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Make a sound as much quieter as full scale asks for."""
+    return samples / max(1.0, float(np.abs(samples).max(initial=0)))
 
 
 def _correlation(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
