@@ -411,10 +411,9 @@ def test_damaged_tflite(shared_data: Path, tmp_path: Path, rng: np.random.Genera
     """Whatever bytes are changed: weights come out, or a CheckpointError."""
     content = (shared_data / "yamnet" / "yamnet.tflite").read_bytes()
     path = tmp_path / "damaged.tflite"
-    tables = np.flatnonzero(np.frombuffer(content[:64], np.uint8) >= 0)  # the file's first table
     for trial in range(30):
         damaged = bytearray(content)
-        places = rng.choice(tables[8:], 3) if trial % 2 else rng.integers(len(content) - 100_000, len(content), 300)
+        places = rng.integers(8, 64, 3) if trial % 2 else rng.integers(len(content) - 100_000, len(content), 300)
         for place in places:
             damaged[place] = rng.integers(256)
         path.write_bytes(damaged)

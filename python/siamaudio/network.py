@@ -683,7 +683,7 @@ class SiameseNetwork:
         manifest, weights = checkpoint_file.read(Path(path))
         if manifest.get("kind") == "training":
             raise CheckpointError(f"{os.fspath(path)} is the checkpoint of a training: fit(..., resume=True) reads it")
-        if manifest.get("kind") != "network":
+        if manifest.get("kind") not in (None, "network"):
             raise CheckpointError(f"{os.fspath(path)} holds no siamese network, but a {manifest.get('kind')}")
         try:
             net = cls(**network_options.from_dict(manifest["network"]))

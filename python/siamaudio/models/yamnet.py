@@ -332,9 +332,7 @@ class Yamnet:
             result[start : start + _BLOCK_CLIPS] = clip_vectors(patches, wanted)
         return result
 
-    def transform(
-        self, features: Features, *, vectors: str | None = None, num_threads: int | None = None
-    ) -> Features:
+    def transform(self, features: Features, *, vectors: str | None = None, num_threads: int | None = None) -> Features:
         """Turn each clip into one vector, as features that a network without convolutions takes.
 
         Parameters
