@@ -11,6 +11,7 @@ from siamaudio import presets
 FloatArray = npt.NDArray[np.float32]
 
 _SHAPES = {
+    "yamnet_head": (1, 64),
     "modern": (64, 96),
     "honka2019": (64, 64),
     "fedele2022": (44, 46),

@@ -80,8 +80,8 @@ def front_end_presets() -> tuple[str, ...]:
     - ``fedele2022_audiomnist``: theirs for AudioMNIST, 224 bands by 224 frames of 1 s. The hop is the code's 197 (the
       report's 216 would not give 224 frames). They put each recording at a random place in its second; here, silence
       follows it.
-    - ``yamnet``: TensorFlow's YAMNet, 16 kHz, 64 bands. Its network takes patches of 96 frames, one every 48: pad the
-      signal with zeros to 15600 samples, or to 7680 more, and so on, and cut by ``sa.patches``.
+    - ``yamnet``: TensorFlow's YAMNet, 16 kHz, 64 bands. Its network takes patches of 96 frames, one every 48: signals
+      are padded with zeros to 15600 samples, or to 7680 more, and so on, which ``sa.models.yamnet_log_mel`` does.
     - ``librosa``: ``librosa.power_to_db(librosa.feature.melspectrogram(y=y))``.
     - ``torchaudio``: ``torchaudio.transforms.MelSpectrogram()``, which is not logarithmic; with ``log="db",
       top_db=None`` followed by its ``AmplitudeToDB()``.
@@ -101,10 +101,7 @@ def front_end_presets() -> tuple[str, ...]:
 
     YAMNet's input from 2 s of sound:
 
-    >>> y = np.zeros(32000)
-    >>> num_more = max(0, -(-(len(y) - 15600) // 7680))
-    >>> padded = np.pad(y, (0, 15600 + 7680 * num_more - len(y)))
-    >>> sa.patches(sa.LogMel.preset("yamnet")(padded), length=96, hop=48).shape
+    >>> sa.patches(sa.models.yamnet_log_mel(np.zeros(32000)), length=96, hop=48).shape
     (4, 64, 96)
     """
     return tuple(sorted(_PRESETS))

@@ -21,7 +21,8 @@ namespace {
 constexpr InputShape kInput{.height = 12, .width = 10};
 
 SiameseOptions small_options(Distance distance = Distance::kSquared, int64_t embedding_size = 8) {
-  return {.encoder = EncoderOptions{.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {{.units = embedding_size}}},
+  return {.encoder =
+              EncoderOptions{.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {{.units = embedding_size}}},
           .distance = distance};
 }
 

@@ -136,7 +136,7 @@ def yamnet_features(
     >>> import siamaudio as sa
     >>> features = sa.models.yamnet_features(sa.datasets.synthetic(2, 2), progress=False)
     >>> features.shape
-    (4, 64, 144)
+    (4, 64, 192)
     """
     from siamaudio.extraction import longest_duration
 

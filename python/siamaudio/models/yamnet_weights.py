@@ -21,7 +21,16 @@ from siamaudio.errors import CheckpointError
 from siamaudio.models.tflite import read_constants
 from siamaudio.optional import require
 
-__all__ = ["EMBEDDING_SIZE", "check_weights", "read_class_map", "read_keras", "read_own", "read_tflite", "write_own"]
+__all__ = [
+    "EMBEDDING_SIZE",
+    "check_weights",
+    "read_class_map",
+    "read_keras",
+    "read_own",
+    "read_tflite",
+    "weight_shapes",
+    "write_own",
+]
 
 EMBEDDING_SIZE = 1024
 _KIND = "yamnet"
@@ -32,7 +41,8 @@ _TFLITE_NAME = re.compile(r"(?:.*?/)?(?:(layer\d+)/(conv|depthwise_conv|pointwis
 FloatArray = npt.NDArray[np.float32]
 
 
-def _shapes(num_classes: int) -> dict[str, tuple[int, ...]]:
+def weight_shapes(num_classes: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all weights by the core's names."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     def add(name: str, *shape: int) -> None:
@@ -62,7 +72,7 @@ def check_weights(weights: Mapping[str, FloatArray], source: str) -> None:
         What the message begins with: the file.
     """
     bias = weights.get("dense.bias")
-    expected = _shapes(len(bias) if bias is not None and bias.ndim == 1 else 521)
+    expected = weight_shapes(len(bias) if bias is not None and bias.ndim == 1 else 521)
     for name, shape in expected.items():
         if name not in weights:
             raise CheckpointError(f"{source} holds no YAMNet: {name} is missing")
