@@ -26,7 +26,7 @@ constexpr int64_t kSupports = 3;
 constexpr double kTolerance = 1e-5;  // of similarities in [-1, 1] by float32 passes in batches of other sizes
 
 Siamese make_network(Distance distance, Head head, int64_t channels = 1, uint64_t seed = 1) {
-  return {{.encoder = {.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {{.units = 8}}},
+  return {{.encoder = EncoderOptions{.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {{.units = 8}}},
            .distance = distance,
            .head = head},
           {.channels = channels, .height = kInput.height, .width = kInput.width},
@@ -309,7 +309,7 @@ TEST(Explain, GradientsLeaveTheNetworkAlone) {
 }
 
 TEST(Explain, ACalibratedEmbeddingOfZerosHasAFiniteGradient) {
-  Siamese network({.encoder = {.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {}},
+  Siamese network({.encoder = EncoderOptions{.blocks = {{.filters = 4, .kernel_size = {3, 3}}}, .dense = {}},
                    .distance = Distance::kCosine,
                    .head = Head::kNone},
                   kInput, 1);
