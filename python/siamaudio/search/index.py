@@ -524,11 +524,11 @@ class SearchIndex:
         table = self._collection.table
         wanted, stale = [], {}
         for index, recording in enumerate(recordings):
-            known = table.complete.get(recording.key)
-            if known is None:
+            if recording.key not in table.complete:
                 wanted.append(index)
-                if recording.is_file and recording.path in table.of_file:
-                    stale[recording.path] = table.ids_of(table.of_file[recording.path])
+                older = [each for each in table.by_path.get(recording.path, ()) if table.recordings[each].is_file]
+                if recording.is_file and older:
+                    stale[recording.path] = np.concatenate([table.ids_of(each) for each in older])
         return wanted, len(recordings) - len(wanted), stale
 
     def _add_files(
