@@ -471,8 +471,15 @@ def test_the_networks_own_distance(unseen: sa.Features) -> None:
     metric_net.fit(unseen, epochs=1, progress=False)
     assert sa.SearchIndex(metric_net).metric == "euclidean"
     assert sa.SearchIndex(metric_net, metric="cosine").metric == "cosine"
+    index = sa.SearchIndex(metric_net)
+    index.add(unseen, progress=False)
     metric_net.calibrate(unseen)
     assert sa.SearchIndex(metric_net).metric == "cosine"
+    for given in (unseen, list(unseen.clips.paths)):
+        with pytest.raises(
+            sa.StoreError, match=r"the index holds embeddings by SiameseNetwork .*, and the embedder is"
+        ):
+            index.add(given, progress=False)
 
 
 # ---- The result

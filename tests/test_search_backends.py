@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import siamaudio as sa
-from siamaudio.search import faiss_engine
+from siamaudio.search import adding, faiss_engine
 
 DIM = 16
 SMALL_LISTS = sa.search.FaissIVFPQ(lists=32)
@@ -203,6 +203,33 @@ def test_milvus_is_told_of_everything(tmp_path: Path) -> None:
     client.close()
     with sa.SearchIndex.open(path) as index:
         assert index.query(embedding=vectors[5], k=29).to_dict() == expected
+
+
+def test_what_milvus_was_not_sent_yet_is_found(tmp_path: Path) -> None:
+    """After an addition that was broken off: what was committed counts."""
+    needs("milvus")
+    vectors = np.random.default_rng(0).normal(size=(30, DIM)).astype(np.float32)
+    with sa.SearchIndex(None, tmp_path / "s.db", backend="milvus") as index:
+        fill(index, vectors[:10])
+        broken = np.concatenate([vectors[:25], np.ones((1, DIM), dtype=np.float32)])
+
+        def put(self: Any, addition: Any, put: Any = adding.Committer.put) -> None:
+            if addition.recording.path == "25.wav":
+                raise KeyboardInterrupt
+            put(self, addition)
+
+        names = {"path": [f"{i}.wav" for i in range(26)]}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(adding.Committer, "put", put)
+            with pytest.raises(KeyboardInterrupt):
+                index.add(embeddings=broken, metadata=names, commit_every=4)
+        assert len(index) == 34  # with other labels than before they are items of their own
+        for k in (1, 34):
+            hits = index.query(embedding=vectors[20], k=k).hits[0]
+            assert (len(hits), hits[0].path) == (k, "20.wav")
+            assert len({hit.similarity for hit in hits if hit.path == "20.wav"}) == 1
+        fill(index, vectors)
+        assert len(found(index, vectors[:1], len(index))[0]) == 30
 
 
 def test_what_milvus_cannot_do(tmp_path: Path) -> None:

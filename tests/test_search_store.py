@@ -112,7 +112,7 @@ def test_the_embedder_lies_in_the_folder(
         lambda: sa.SearchIndex(other, tmp_path / "moved.db"),
         lambda: sa.SearchIndex.open(tmp_path / "moved.db", other),
     ):
-        with pytest.raises(sa.StoreError, match=r"holds embeddings by SiameseNetwork .*given embedder is SiameseNetwo"):
+        with pytest.raises(sa.StoreError, match=r"holds embeddings by SiameseNetwork .*and the embedder is SiameseN"):
             make()
     with pytest.raises(sa.StoreError, match="none was given"):
         sa.SearchIndex(None, tmp_path / "moved.db")
