@@ -198,6 +198,21 @@ class _Spy:
         return self._embed(features, num_threads=num_threads)
 
 
+@pytest.mark.parametrize("options", [{}, {"window_seconds": 0.5}])
+def test_what_was_committed_stays(
+    trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path: Path, options: Any
+) -> None:
+    """A recording that cannot be read ends the addition, after every third was committed."""
+    paths = [*unseen.clips.paths[:8], tmp_path / "gone.wav", *unseen.clips.paths[8:]]
+    index = sa.SearchIndex(trained, tmp_path / "s.db", **options)
+    with pytest.raises(sa.AudioError, match=r"gone\.wav"):
+        index.add(paths, commit_every=3, progress=False)
+    for found in (index, sa.SearchIndex.open(tmp_path / "s.db")):
+        assert list(dict.fromkeys(found.to_frame().path)) == list(unseen.clips.paths[:6])
+    with pytest.warns(UserWarning, match="gone"):
+        assert index.add(paths, on_error="skip", progress=False).num_added == 10
+
+
 def test_a_changed_file_is_replaced(trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path: Path) -> None:
     first, second = unseen.clips.paths[0], unseen.clips.paths[-1]
     path = tmp_path / "a.wav"
@@ -471,8 +486,15 @@ def test_the_networks_own_distance(unseen: sa.Features) -> None:
     metric_net.fit(unseen, epochs=1, progress=False)
     assert sa.SearchIndex(metric_net).metric == "euclidean"
     assert sa.SearchIndex(metric_net, metric="cosine").metric == "cosine"
+    index = sa.SearchIndex(metric_net)
+    index.add(unseen, progress=False)
     metric_net.calibrate(unseen)
     assert sa.SearchIndex(metric_net).metric == "cosine"
+    for given in (unseen, list(unseen.clips.paths)):
+        with pytest.raises(
+            sa.StoreError, match=r"the index holds embeddings by SiameseNetwork .*, and the embedder is"
+        ):
+            index.add(given, progress=False)
 
 
 # ---- The result

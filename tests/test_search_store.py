@@ -112,7 +112,7 @@ def test_the_embedder_lies_in_the_folder(
         lambda: sa.SearchIndex(other, tmp_path / "moved.db"),
         lambda: sa.SearchIndex.open(tmp_path / "moved.db", other),
     ):
-        with pytest.raises(sa.StoreError, match=r"holds embeddings by SiameseNetwork .*given embedder is SiameseNetwo"):
+        with pytest.raises(sa.StoreError, match=r"holds embeddings by SiameseNetwork .*and the embedder is SiameseN"):
             make()
     with pytest.raises(sa.StoreError, match="none was given"):
         sa.SearchIndex(None, tmp_path / "moved.db")
@@ -280,10 +280,10 @@ def child(work):
 
 def work():
     index = sa.SearchIndex(None, folder)
-    add(index, commit_every=2)
+    add(index, commit_every=4)
     index.remove(label="c1")
     index.compact()
-    add(index, commit_every=5)
+    add(index, commit_every=8)
 
 def check():
     "What is there is whole; nothing of what was committed is lost; adding again adds the rest."
@@ -375,8 +375,8 @@ print(step)
 """
 
 
-@pytest.mark.parametrize("stride", [17, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [19, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_before_each_step(tmp_path: Path, stride: int) -> None:
     """kill -9 before whatever changes the disk: the same, wherever the files stand."""
     steps = int(run_process(tmp_path / "s.db", EVERY_STEP.format(stride=stride)))
-    assert steps > 100
+    assert steps > 60

@@ -48,8 +48,13 @@ class Committer:
                 "embeddings", f"NaN or infinite numbers for {addition.recording.path}", "finite numbers"
             )
         self._additions.append(addition)
-        if len(self._additions) >= self._commit_every or time.monotonic() - self._last_commit > _COMMIT_SECONDS:
+        if self.is_due():
             self.commit()
+
+    def is_due(self, num_more: int = 0) -> bool:
+        """Whether it is time to commit, with so many recordings more."""
+        is_time = time.monotonic() - self._last_commit > _COMMIT_SECONDS
+        return is_time or len(self._additions) + num_more >= self._commit_every
 
     def commit(self) -> None:
         """Commit what was put since the last time, and remove what it takes the place of."""
@@ -87,7 +92,7 @@ class Embedding:
         if not embedded:
             self._waiting.append((recording, taken))
             self._num_waiting += num_taken
-            if self._num_waiting >= EMBED_CLIPS:
+            if self._num_waiting >= EMBED_CLIPS or self._work.is_due(len(self._waiting)):
                 self.finish()
             return
         if taken:

@@ -13,7 +13,7 @@ import functools
 import os
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +90,33 @@ class Table:
         return int(self.is_alive.sum())
 
     @functools.cached_property
-    def complete(self) -> dict[str, int]:
+    def living(self) -> npt.NDArray[np.int64]:
+        """Recordings of which there are rows, as indices into `recordings`, rising."""
+        return np.flatnonzero(np.bincount(self.recording_of_row[self.is_alive], minlength=len(self.recordings)))
+
+    @functools.cached_property
+    def by_path(self) -> dict[str | None, list[int]]:
+        """The living recordings of each path."""
+        return self._grouped(lambda recording: recording.path)
+
+    @functools.cached_property
+    def by_label(self) -> dict[str | None, list[int]]:
+        """The living recordings of each label."""
+        return self._grouped(lambda recording: recording.label)
+
+    @functools.cached_property
+    def columns(self) -> list[str]:
+        """Names of the living recordings' metadata, sorted."""
+        return sorted(set().union(*(self.recordings[index].metadata for index in self.living.tolist())))
+
+    def _grouped(self, attribute: Callable[[Recording], str | None]) -> dict[str | None, list[int]]:
+        groups: dict[str | None, list[int]] = {}
+        for index in self.living.tolist():
+            groups.setdefault(attribute(self.recordings[index]), []).append(index)
+        return groups
+
+    @functools.cached_property
+    def complete(self) -> dict[Hashable, int]:
         """By its key, each recording of which no row was removed, as an index into `recordings`."""
         rows = np.bincount(self.recording_of_row, minlength=len(self.recordings))
         alive = np.bincount(self.recording_of_row[self.is_alive], minlength=len(self.recordings))
@@ -98,17 +124,20 @@ class Table:
         return {self.recordings[index].key: index for index in whole.tolist()}
 
     @functools.cached_property
-    def of_file(self) -> dict[str, list[int]]:
-        """By path, the recordings of files of which there are rows, as indices into `recordings`."""
-        found: dict[str, list[int]] = {}
-        for index in np.unique(self.recording_of_row[self.is_alive]).tolist():
-            if self.recordings[index].is_file:
-                found.setdefault(self.recordings[index].path, []).append(index)
-        return found
+    def _first_rows(self) -> npt.NDArray[np.int64]:
+        """The row at which each recording's begin, as they lie together; and the number of rows."""
+        return np.searchsorted(self.recording_of_row, np.arange(len(self.recordings) + 1))
 
-    def ids_of(self, recordings: Sequence[int]) -> npt.NDArray[np.int64]:
-        """Return the ids of the rows of some recordings."""
-        return self.ids[np.isin(self.recording_of_row, recordings) & self.is_alive]
+    def ids_of(self, recording: int) -> npt.NDArray[np.int64]:
+        """Return the ids of the rows of a recording that were not removed."""
+        own = slice(*self._first_rows[recording : recording + 2])
+        return self.ids[own][self.is_alive[own]]
+
+    def rows_of(self, recordings: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Return which rows are of some recordings, and were not removed."""
+        is_wanted = np.zeros(len(self.recordings), dtype=bool)
+        is_wanted[list(recordings)] = True
+        return is_wanted[self.recording_of_row] & self.is_alive
 
 
 class Collection:

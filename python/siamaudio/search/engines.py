@@ -18,6 +18,7 @@ __all__ = ["Engine", "ExactEngine", "Found", "make_engine", "search_candidates"]
 Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 _OVERSAMPLING = 4  # candidates for each item that is asked for, which are then compared exactly
+_FEWEST_CANDIDATES = 64  # codes of a few bytes put the nearest item rarely first, but seldom far from it
 _FEW_ROWS = 1 << 14  # that pass a filter: comparing them all takes less than sifting candidates
 _RESCORED_VALUES = 1 << 22  # numbers of candidates' embeddings that are in memory at once
 
@@ -162,7 +163,7 @@ def search_candidates(
     num_allowed = int(allowed.sum())
     is_few = num_allowed <= min(_FEW_ROWS, len(allowed) // 2)
     most = 0 if is_few else min(most_candidates, len(allowed))
-    count = min(most, _OVERSAMPLING * -(-k * len(allowed) // num_allowed))
+    count = min(most, max(_FEWEST_CANDIDATES, _OVERSAMPLING * -(-k * len(allowed) // num_allowed)))
     rows = np.empty((len(queries), k), dtype=np.int64)
     found = np.empty((len(queries), k), dtype=np.float32)
     left = np.arange(len(queries))

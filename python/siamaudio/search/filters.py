@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
 from siamaudio.search.collection import Table
-from siamaudio.search.recordings import Recording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +19,8 @@ __all__ = ["Labels", "Where", "as_frame", "chosen_rows"]
 Labels = str | Sequence[str]
 Where = Mapping[str, Any] | Callable[["pd.DataFrame"], Any]
 
-_COLUMNS = ("path", "label", "start_seconds", "end_seconds")
+_GROUPS = ("path", "label")
+_TIMES = ("start_seconds", "end_seconds")
 
 
 def as_frame(table: Table, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
@@ -66,12 +66,10 @@ def chosen_rows(
         row.
     """
     wanted = table.is_alive.copy()
-    living = np.unique(table.recording_of_row[table.is_alive]).tolist()
     if paths is not None:
-        wanted &= _of_recordings(table, living, lambda recording: recording.path, paths, "paths")
+        wanted &= _of_groups(table, table.by_path, paths, "paths")
     if label is not None:
-        labels = [label] if isinstance(label, str) else list(label)
-        wanted &= _of_recordings(table, living, lambda recording: recording.label, labels, "label")
+        wanted &= _of_groups(table, table.by_label, [label] if isinstance(label, str) else list(label), "label")
     if callable(where):
         rows = np.flatnonzero(table.is_alive)
         answer = np.asarray(where(as_frame(table, rows)))
@@ -81,34 +79,30 @@ def chosen_rows(
             )
         wanted[rows[~answer]] = False
     elif where is not None:
-        known = set(_COLUMNS).union(*(table.recordings[index].metadata for index in living))
         for column, value in where.items():
-            if column not in known:
-                raise ParameterError("where", column, ", ".join(sorted(known)))
-            wanted &= _where(table, column, value)
+            accepted = list(value) if isinstance(value, list | tuple | set | frozenset | np.ndarray) else [value]
+            wanted &= _of_values(table, column, accepted)
     return wanted
 
 
-def _of_recordings(
-    table: Table, living: list[int], attribute: Callable[[Recording], str | None], values: Sequence[str], name: str
+def _of_groups(
+    table: Table, groups: Mapping[str | None, list[int]], values: Sequence[str], name: str
 ) -> npt.NDArray[np.bool_]:
-    wanted = set(values)
-    matching = [index for index in living if attribute(table.recordings[index]) in wanted]
-    unknown = sorted(wanted - {str(attribute(table.recordings[index])) for index in matching})
-    if unknown:
-        known = sorted({str(attribute(table.recordings[index])) for index in living})
-        shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-        raise ParameterError(name, unknown[0], shown or "nothing: the index is empty")
-    return np.isin(table.recording_of_row, matching)
+    for value in values:
+        if value not in groups:
+            known = sorted(map(str, groups))
+            shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+            raise ParameterError(name, value, shown or "nothing: the index is empty")
+    return table.rows_of([index for value in values for index in groups[value]])
 
 
-def _where(table: Table, column: str, value: Any) -> npt.NDArray[np.bool_]:
-    accepted = list(value) if isinstance(value, list | tuple | set | frozenset | np.ndarray) else [value]
-    if column in ("start_seconds", "end_seconds"):
+def _of_values(table: Table, column: str, accepted: list[Any]) -> npt.NDArray[np.bool_]:
+    if column in _TIMES:
         return np.isin(table.starts if column == "start_seconds" else table.ends, accepted)
-    matching = []
-    for index, recording in enumerate(table.recordings):
-        known = getattr(recording, column) if column in ("path", "label") else recording.metadata.get(column)
-        if any(known == each for each in accepted):
-            matching.append(index)
-    return np.isin(table.recording_of_row, matching)
+    if column in _GROUPS:
+        groups = table.by_path if column == "path" else table.by_label
+        return table.rows_of([index for value in accepted for index in groups.get(value, ())])
+    if column not in table.columns:
+        raise ParameterError("where", column, ", ".join(sorted({*_TIMES, *_GROUPS, *table.columns})))
+    living = table.living.tolist()
+    return table.rows_of([index for index in living if table.recordings[index].metadata.get(column) in accepted])

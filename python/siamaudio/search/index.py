@@ -26,7 +26,7 @@ from siamaudio.search.embedders import Embedder
 from siamaudio.search.engines import Engine, make_engine
 from siamaudio.search.filters import Labels, Where
 from siamaudio.search.listing import PathLike, Sounds
-from siamaudio.search.manifest import MANIFEST, IndexOptions
+from siamaudio.search.manifest import MANIFEST, IndexOptions, Manifest
 from siamaudio.search.options import Backend, Exact, registry
 from siamaudio.search.recordings import Recording
 from siamaudio.search.result import Hit, SearchResult
@@ -169,8 +169,7 @@ class SearchIndex:
             The copy of the embedder is damaged.
         """
         folder = Path(path)
-        collection = Collection.open(folder)
-        described = collection.manifest.options.embedder
+        described = Manifest.read(folder).options.embedder
         if embedder is None and described is not None:
             embedder = embedders.load(folder, described)
         return cls(embedder, folder, backend=backend)
@@ -276,7 +275,8 @@ class SearchIndex:
         ParameterError
             Embeddings have another size than those of the index or are not finite, or arguments do not go together.
         StoreError
-            The folder cannot be written, or another process is writing; what was committed before stays.
+            The folder cannot be written, another process is writing, or the embedder was trained further; what was
+            committed before stays.
 
         Examples
         --------
@@ -471,17 +471,18 @@ class SearchIndex:
     # ---- Inside: opening
 
     def _check_embedder(self) -> None:
-        """Raise StoreError where the index was made with another embedder."""
+        """Raise StoreError where the index was made with another embedder, or with this one in another state."""
         described = self._collection.manifest.options.embedder
         if described is None and self.embedder is None:
             return
+        where = "the index" if self.path is None else self.path
         if self.embedder is None:
-            raise StoreError(f"{self.path} holds embeddings by {_shown(described)}, and none was given")
+            raise StoreError(f"{where} holds embeddings by {_shown(described)}, and none was given")
         fingerprint = self.embedder.fingerprint()
         if described is None or described["fingerprint"] != fingerprint:
             own = _shown({"kind": type(self.embedder).__name__, "fingerprint": fingerprint})
             kept = "from elsewhere" if described is None else f"by {_shown(described)}"
-            raise StoreError(f"{self.path} holds embeddings {kept}, and the given embedder is {own}")
+            raise StoreError(f"{where} holds embeddings {kept}, and the embedder is {own}")
 
     def _make_engine(self) -> None:
         """Make the engine, and let it keep what it makes unless another is writing at the moment."""
@@ -524,11 +525,11 @@ class SearchIndex:
         table = self._collection.table
         wanted, stale = [], {}
         for index, recording in enumerate(recordings):
-            known = table.complete.get(recording.key)
-            if known is None:
+            if recording.key not in table.complete:
                 wanted.append(index)
-                if recording.is_file and recording.path in table.of_file:
-                    stale[recording.path] = table.ids_of(table.of_file[recording.path])
+                older = [each for each in table.by_path.get(recording.path, ()) if table.recordings[each].is_file]
+                if recording.is_file and older:
+                    stale[recording.path] = np.concatenate([table.ids_of(each) for each in older])
         return wanted, len(recordings) - len(wanted), stale
 
     def _add_files(
@@ -540,6 +541,7 @@ class SearchIndex:
         progress: bool,
     ) -> Added:
         reader = self._needed_reader()
+        self._check_embedder()
         with self._writing():
             wanted, present, stale = self._sorted_out(recordings)
             work = Committer(self._collection, stale, commit_every)
@@ -572,6 +574,7 @@ class SearchIndex:
         progress: bool,
     ) -> Added:
         embedder = self._needed_embedder()
+        self._check_embedder()
         recordings, ends = listing.of_features(features, columns)
         with self._writing():
             wanted, present, stale = self._sorted_out(recordings)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,13 +180,14 @@ def _own_columns(clips: Clips) -> dict[str, list[Value]]:
 
 def _numbered(recordings: list[Recording]) -> list[Recording]:
     """Tell apart items that are equal in all: the same ones again have the same numbers again."""
-    seen: collections.Counter[str] = collections.Counter()
+    seen: collections.Counter[Hashable] = collections.Counter()
     numbered = []
     for recording in recordings:
         seen[recording.key] += 1
         count = seen[recording.key]
-        stamp = recording.stamp if count == 1 else f"{recording.stamp}#{count}"
-        numbered.append(Recording(recording.path, recording.label, stamp, recording.is_file, recording.metadata))
+        if count > 1:
+            recording = dataclasses.replace(recording, stamp=f"{recording.stamp}#{count}")
+        numbered.append(recording)
     return numbered
 
 

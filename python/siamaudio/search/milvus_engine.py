@@ -55,6 +55,7 @@ class MilvusEngine:
         self._name = f"siamaudio_{collection.manifest.lineage}"
         self._folder = collection.folder
         self._known: npt.NDArray[np.int64] | None = None  # ids that are there; None: yet to be asked
+        self._known_generation = -1  # of the collection that these are all of
         uri = str(collection.folder / _FOLDER) if options.uri is None else options.uri
         with self._told():
             self._client = self._pymilvus.MilvusClient(uri=uri, token=options.token or "")
@@ -81,7 +82,7 @@ class MilvusEngine:
                 self._client.insert(self._name, self._rows(collection, table, missing[start : start + _BATCH]))
             if len(extra) or len(missing):
                 self._client.flush(self._name)
-            self._known = alive
+            self._known, self._known_generation = alive, collection.manifest.generation
 
     def search(
         self,
@@ -94,10 +95,12 @@ class MilvusEngine:
     ) -> Found:
         """See `Engine`."""
         ids = collection.table.ids
+        unsent = self._unsent_rows(collection)
         metric = _METRICS[collection.manifest.options.metric]
 
         def candidates(some: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
-            rows = np.full((len(some), count), -1, dtype=np.int64)
+            rows = np.full((len(some), count + len(unsent)), -1, dtype=np.int64)
+            rows[:, count:] = unsent
             found = self._client.search(
                 self._name, data=list(some), limit=count, search_params={"metric_type": metric}, anns_field="vector"
             )
@@ -123,6 +126,13 @@ class MilvusEngine:
         self._client.close()
 
     # ---- Inside
+
+    def _unsent_rows(self, collection: Collection) -> npt.NDArray[np.int64]:
+        """Return rows that the database lacks, as after an addition that was broken off."""
+        table = collection.table
+        if self._known is None or self._known_generation == collection.manifest.generation:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(table.is_alive & ~np.isin(table.ids, self._known))
 
     def _made(self, collection: Collection) -> npt.NDArray[np.int64]:
         """Make the collection in the database; return the ids in it, none."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import os
+from collections.abc import Hashable
 from typing import Any
 
 __all__ = ["Recording", "file_stamp"]
@@ -36,14 +37,14 @@ class Recording:
     is_file: bool
     metadata: dict[str, Value]
 
-    @property
-    def key(self) -> str:
+    @functools.cached_property
+    def key(self) -> tuple[Hashable, ...]:
         """What two recordings have in common if, and only if, adding one after the other would add nothing."""
-        return json.dumps([self.path, self.label, self.stamp, self.is_file, self.metadata], sort_keys=True)
+        return self.path, self.label, self.stamp, self.is_file, tuple(sorted(self.metadata.items()))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recording as JSON can hold it."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    def to_list(self) -> list[Any]:
+        """Return the arguments of the constructor in their order, as JSON can hold them."""
+        return [self.path, self.label, self.stamp, self.is_file, self.metadata]
 
 
 def file_stamp(path: str) -> str:

@@ -109,7 +109,7 @@ def write_segment(folder: Path, name: str, rows: Rows) -> Checked:
     """Write a segment and wait until the disk has it; OSError where it cannot be written."""
     header = json.dumps(
         {
-            "recordings": [recording.to_dict() for recording in rows.recordings],
+            "recordings": [recording.to_list() for recording in rows.recordings],
             "counts": rows.counts.tolist(),
             "rows": len(rows),
             "dim": rows.values.shape[1],
@@ -153,7 +153,7 @@ def read_segment(index: Path, file: Checked) -> Segment:
         return values
 
     rows = Rows(
-        recordings=[Recording(**recording) for recording in header["recordings"]],
+        recordings=[Recording(*recording) for recording in header["recordings"]],
         counts=np.array(header["counts"], dtype=np.int64),
         ids=column(np.int64, num_rows),
         starts=column(np.float64, num_rows),
