@@ -254,7 +254,6 @@ def fused_kernels() -> str:
 
 def cpu_capability() -> str: ...
 def metric_similarity(a: _FloatArray, b: _FloatArray, *, metric: str) -> _FloatArray: ...
-
 def score_retrieval(
     similarity: npt.NDArray[Any],
     *,
