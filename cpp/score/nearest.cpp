@@ -117,25 +117,24 @@ struct NearestIndex::Scratch {
 /// Vectors that lie one behind the other, and their sketch. Of bytes the sketch is all there is.
 struct NearestIndex::Block {
   int64_t size = 0;
-  AlignedArray<float> floats;      // (block size, padded dim), where the index stores those
-  AlignedArray<c10::Half> halves;  // likewise
-  std::vector<float> scales;       // (size,), of bytes
-  std::vector<double> norms;       // (size,)
-  Sketch sketch;                   // of the first vectors
+  AlignedArray<float> floats;     // (block size, padded dim), where the index stores those
+  AlignedArray<uint16_t> halves;  // likewise
+  std::vector<float> scales;      // (size,), of bytes
+  std::vector<double> norms;      // (size,)
+  Sketch sketch;                  // of the first vectors
 
   Block(int64_t capacity, int64_t padded_dim, SearchMetric metric, Storage storage)
       : sketch(capacity, padded_dim, metric == SearchMetric::kEuclidean) {
     if (storage == Storage::kFloat32) floats = AlignedArray<float>(capacity * padded_dim);
-    if (storage == Storage::kFloat16) halves = AlignedArray<c10::Half>(capacity * padded_dim);
+    if (storage == Storage::kFloat16) halves = AlignedArray<uint16_t>(capacity * padded_dim);
   }
 
   /// The kept vector, in the scratch memory if it has to be computed; (padded_dim,).
-  const float* row(int64_t item, int64_t padded_dim, Scratch& scratch) const {
+  const float* row(const NearestKernel& kernel, int64_t item, int64_t padded_dim, Scratch& scratch) const {
     if (floats) return floats.get() + item * padded_dim;
     float* row = scratch.row.get();
     if (halves) {
-      const c10::Half* values = halves.get() + item * padded_dim;
-      for (int64_t i = 0; i < padded_dim; ++i) row[i] = static_cast<float>(values[i]);
+      kernel.widen(halves.get() + item * padded_dim, padded_dim, row);
     } else {
       sketch.read_codes(item, scratch.stored_codes.get());
       const float scale = scales[static_cast<size_t>(item)];
@@ -152,9 +151,13 @@ struct NearestIndex::Block {
       std::fill(target + dim, target + padded_dim, 0);
     };
     if (floats) fill(floats.get() + size * padded_dim);
-    if (halves) fill(halves.get() + size * padded_dim);
+    if (halves) {
+      uint16_t* target = halves.get() + size * padded_dim;
+      std::transform(vector, vector + dim, target, [](float x) { return c10::Half(x).x; });
+      std::fill(target + dim, target + padded_dim, 0);
+    }
     if (floats || halves) {
-      norms.push_back(norm_of(row(size, padded_dim, scratch), padded_dim));
+      norms.push_back(norm_of(row(kernel, size, padded_dim, scratch), padded_dim));
     } else {
       // The codes are needed for the norm, and both for the sketch.
       fill(scratch.scaled.get());
@@ -175,13 +178,13 @@ struct NearestIndex::Block {
   void draw(const NearestKernel& kernel, int64_t padded_dim, SearchMetric metric, Scratch& scratch) {
     std::vector<double> mean(static_cast<size_t>(padded_dim));
     for (int64_t item = 0; item < size; ++item) {
-      const float* values = row(item, padded_dim, scratch);
+      const float* values = row(kernel, item, padded_dim, scratch);
       const double weight = factor_for(metric, norms[static_cast<size_t>(item)]) / static_cast<double>(size);
       for (int64_t i = 0; i < padded_dim; ++i) mean[static_cast<size_t>(i)] += weight * static_cast<double>(values[i]);
     }
     sketch.start(mean);
     for (int64_t item = 0; item < size; ++item) {
-      const float* values = row(item, padded_dim, scratch);
+      const float* values = row(kernel, item, padded_dim, scratch);
       const double norm = norms[static_cast<size_t>(item)];
       const double factor = factor_for(metric, norm);
       if (metric == SearchMetric::kCosine) {
@@ -267,7 +270,7 @@ class NearestIndex::Searcher {
       for (int64_t q = 0; q < num_queries_; ++q) {
         if (item < num_bounded && block.sketch.is_usable(scaled_norm(q))) continue;
         if (!may_find(q, begin + item)) continue;
-        if (row == nullptr) row = block.row(item, size_, worker.scratch);
+        if (row == nullptr) row = block.row(kernel_, item, size_, worker.scratch);
         worker.best[static_cast<size_t>(q)].offer({similarity(q, row, block, item), begin + item});
       }
     }
@@ -396,7 +399,7 @@ class NearestIndex::Searcher {
                          [](const Candidate& a, const Candidate& b) { return a.bound > b.bound; });
       for (; candidates < middle; ++candidates) {
         if (is_out(*candidates)) continue;
-        const float* row = block.row(candidates->item, size_, worker.scratch);
+        const float* row = block.row(kernel_, candidates->item, size_, worker.scratch);
         best.offer({similarity(q, row, block, candidates->item), begin + candidates->item});
         update();
       }
@@ -506,6 +509,7 @@ Neighbours NearestIndex::search(std::span<const float> queries, int64_t k, const
   const int64_t tile = std::clamp<int64_t>(
       std::min(kMostBytes / padded_dim_, kMostHeld / std::min(k, std::max<int64_t>(1, size_))), 1, kMostQueries);
   for (int64_t first = 0; first < num_queries; first += tile) {
+    if (first > 0 && poll) poll();  // each tile may be too short for its loop to ask
     const int64_t count = std::min(tile, num_queries - first);
     const double products = static_cast<double>(count) * static_cast<double>(size_ * padded_dim_);
     const int workers = useful_threads(num_blocks, products, num_threads);
@@ -523,9 +527,11 @@ std::vector<float> NearestIndex::vectors(int64_t begin, int64_t end) const {
     throw ParameterError("begin, end", std::to_string(begin) + ", " + std::to_string(end),
                          "0 <= begin <= end <= " + std::to_string(size_));
   std::vector<float> values(static_cast<size_t>((end - begin) * dim_));
+  const NearestKernel& kernel = nearest_kernel(chosen_isa());
   Scratch scratch(padded_dim_);
   for (int64_t i = begin; i < end; ++i) {
-    const float* row = blocks_[static_cast<size_t>(i / block_size_)]->row(i % block_size_, padded_dim_, scratch);
+    const float* row =
+        blocks_[static_cast<size_t>(i / block_size_)]->row(kernel, i % block_size_, padded_dim_, scratch);
     std::copy_n(row, dim_, values.data() + (i - begin) * dim_);
   }
   return values;

@@ -55,6 +55,9 @@ struct NearestKernel {
   double (*dot)(const double* query, const float* item, int64_t size);
   double (*squared_distance)(const double* query, const float* item, int64_t size);
 
+  /// Numbers of 16 bits, of which none is infinite or NaN.
+  void (*widen)(const uint16_t* halves, int64_t size, float* numbers);
+
   // ---- Bytes. size: as above; num_items: a multiple of kItemMultiple
 
   /// Of vector - centre, which is also written to difference; the codes are in [-127, 127].

@@ -23,6 +23,7 @@ struct NearestLanes {
   using Integers = typename Vectors<W>::Integers;
   using Unsigned = typename Vectors<W>::Unsigned;
   using Bytes = typename Vectors<W>::Bytes;
+  using Shorts = typename Vectors<W>::Shorts;
   // NOLINTEND(readability-redundant-typename)
   static constexpr int kDoubles = W / 2;
   static constexpr int kSums = kRowMultiple / kDoubles;
@@ -61,6 +62,21 @@ struct NearestLanes {
 
   static double squared_distance(const double* query, const float* item, int64_t size) {
     return sum(query, item, size, [](Doubles a, Doubles b) { return (a - b) * (a - b); });
+  }
+
+  static void widen(const uint16_t* halves, int64_t size, float* numbers) {
+    for (int64_t i = 0; i < size; i += W) {
+      const auto bits = __builtin_convertvector(load<Shorts>(halves + i), Unsigned);
+      // Exponent and mantissa in a float's places make a number 2^112 times too small, a subnormal one too.
+      const Unsigned magnitude = (bits & 0x7FFF) << 13;
+      Floats number;
+      std::memcpy(&number, &magnitude, sizeof(number));
+      number *= 0x1p112F;
+      Unsigned signed_bits;
+      std::memcpy(&signed_bits, &number, sizeof(number));
+      signed_bits |= (bits & 0x8000) << 16;
+      std::memcpy(numbers + i, &signed_bits, sizeof(signed_bits));
+    }
   }
 
   // ---- Bytes
@@ -235,6 +251,7 @@ template <int W, bool HasVnni>
 inline constexpr NearestKernel kNearestKernel{
     .dot = &NearestLanes<W, HasVnni>::dot,
     .squared_distance = &NearestLanes<W, HasVnni>::squared_distance,
+    .widen = &NearestLanes<W, HasVnni>::widen,
     .quantise = &NearestLanes<W, HasVnni>::quantise,
     .queries_per_group = NearestLanes<W, HasVnni>::kQueries,
     .words_per_query = NearestLanes<W, HasVnni>::kWords,

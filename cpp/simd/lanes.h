@@ -16,8 +16,8 @@ namespace siamaudio {
 template <typename T>
 concept Arithmetic = std::is_arithmetic_v<T>;
 
-/// The compiler's vector types: W numbers of 32 bits, half as many, as many bytes, and the doubles that take the room of
-/// W floats.
+/// The compiler's vector types: W numbers of 32, 16 and 8 bits, half as many floats, and the
+/// doubles that take the room of W floats.
 template <int W>
 struct Vectors;
 template <>
@@ -26,6 +26,7 @@ struct Vectors<4> {
   typedef float HalfFloats __attribute__((vector_size(8)));
   typedef int32_t Integers __attribute__((vector_size(16)));
   typedef uint32_t Unsigned __attribute__((vector_size(16)));
+  typedef uint16_t Shorts __attribute__((vector_size(8)));
   typedef uint8_t Bytes __attribute__((vector_size(4)));
   typedef double Doubles __attribute__((vector_size(16)));
 };
@@ -35,6 +36,7 @@ struct Vectors<8> {
   typedef float HalfFloats __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(32)));
   typedef uint32_t Unsigned __attribute__((vector_size(32)));
+  typedef uint16_t Shorts __attribute__((vector_size(16)));
   typedef uint8_t Bytes __attribute__((vector_size(8)));
   typedef double Doubles __attribute__((vector_size(32)));
 };
@@ -44,6 +46,7 @@ struct Vectors<16> {
   typedef float HalfFloats __attribute__((vector_size(32)));
   typedef int32_t Integers __attribute__((vector_size(64)));
   typedef uint32_t Unsigned __attribute__((vector_size(64)));
+  typedef uint16_t Shorts __attribute__((vector_size(32)));
   typedef uint8_t Bytes __attribute__((vector_size(16)));
   typedef double Doubles __attribute__((vector_size(64)));
 };

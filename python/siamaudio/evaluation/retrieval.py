@@ -445,16 +445,16 @@ def _score(
         )
         for start, similarity in subject.blocks()
     ]
-    nearest, met = (np.concatenate([block[part] for block in blocks]) for part in (0, 1))
+    nearest = np.concatenate([block[0] for block in blocks])
+    met = np.concatenate([block[1] for block in blocks])
     names = [field.name for field in dataclasses.fields(_Scores)][2:]
-    return [
-        _Scores(
-            nearest=nearest,
-            met=met,
-            **{name: np.concatenate([block[2][i][j] for block in blocks]) for j, name in enumerate(names)},
-        )
-        for i in range(len(labellings))
-    ]
+    scores = []
+    for i in range(len(labellings)):
+        parts: dict[str, Any] = {
+            name: np.concatenate([block[2][i][j] for block in blocks]) for j, name in enumerate(names)
+        }
+        scores.append(_Scores(nearest=nearest, met=met, **parts))
+    return scores
 
 
 def _result(
