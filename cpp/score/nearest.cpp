@@ -433,7 +433,7 @@ NearestIndex::NearestIndex(int64_t dim, SearchMetric metric, Storage storage)
       storage_(storage) {
   if (dim < 1 || dim > kMostDim) throw ParameterError("dim", std::to_string(dim), "1 to " + std::to_string(kMostDim));
   // As many as leave their bytes in the cache.
-  constexpr int64_t kBlockBytes = 512 * 1024;
+  constexpr int64_t kBlockBytes = 1 << 19;
   block_size_ = std::clamp<int64_t>(kBlockBytes / padded_dim_ / kItemMultiple * kItemMultiple, kItemMultiple, 1024);
 }
 

@@ -25,13 +25,13 @@ struct NearestLanes {
   using Bytes = typename Vectors<W>::Bytes;
   using Shorts = typename Vectors<W>::Shorts;
   // NOLINTEND(readability-redundant-typename)
-  static constexpr int kDoubles = W / 2;
-  static constexpr int kSums = kRowMultiple / kDoubles;
+  static constexpr int64_t kDoubles = W / 2;
+  static constexpr int64_t kSums = kRowMultiple / kDoubles;
 
   // As many sums of queries by registers of items as fit the registers.
-  static constexpr int kQueries = HasVnni ? 6 : 4;
-  static constexpr int kRegisters = W == 16 ? 4 : 2;
-  static constexpr int kWords = HasVnni ? 1 : 2;
+  static constexpr int64_t kQueries = HasVnni ? 6 : 4;
+  static constexpr int64_t kRegisters = W == 16 ? 4 : 2;
+  static constexpr int64_t kWords = HasVnni ? 1 : 2;
 
   template <typename Vector, typename Number>
   [[gnu::always_inline]] static Vector load(const Number* values) {
@@ -47,12 +47,12 @@ struct NearestLanes {
   [[gnu::always_inline]] static double sum(const double* query, const float* item, int64_t size, const Term& term) {
     Doubles sums[kSums] = {};
     for (int64_t i = 0; i < size; i += kRowMultiple)
-      for (int s = 0; s < kSums; ++s)
+      for (int64_t s = 0; s < kSums; ++s)
         sums[s] += term(load<Doubles>(query + i + s * kDoubles),
                         __builtin_convertvector(load<HalfFloats>(item + i + s * kDoubles), Doubles));
     double total = 0;
-    for (int s = 0; s < kSums; ++s)
-      for (int i = 0; i < kDoubles; ++i) total += sums[s][i];
+    for (int64_t s = 0; s < kSums; ++s)
+      for (int64_t i = 0; i < kDoubles; ++i) total += sums[s][i];
     return total;
   }
 
@@ -170,7 +170,7 @@ struct NearestLanes {
   static void find_tile(const SketchItems& items, int64_t first, int64_t size, const SketchQuery* queries,
                         const int32_t* words, Candidate* candidates, int64_t candidate_stride, int32_t* counts) {
     const uint8_t* codes[kRegisters];
-    for (int r = 0; r < kRegisters; ++r) {
+    for (int64_t r = 0; r < kRegisters; ++r) {
       const int64_t item = first + r * W;
       codes[r] = items.codes + item / kPanelItems * kPanelItems * size + item % kPanelItems * 4;
     }
@@ -201,8 +201,8 @@ struct NearestLanes {
           odd[R] = (Integers)((Unsigned)known[R] >> 8) & 0x00FF00FF;
         });
         unrolled<Queries>([&]<int Q>() __attribute__((always_inline)) {
-          const Integers even_word = Integers{} + words[2 * Q];
-          const Integers odd_word = Integers{} + words[2 * Q + 1];
+          const Integers even_word = Integers{} + words[Q * kWords];
+          const Integers odd_word = Integers{} + words[Q * kWords + 1];
           unrolled<kRegisters>([&]<int R>() __attribute__((always_inline)) {
             sums[Q][R] += multiply_pairs(even[R], even_word);
             sums[Q][R] += multiply_pairs(odd[R], odd_word);
@@ -211,7 +211,7 @@ struct NearestLanes {
       }
     }
     unrolled<kRegisters>([&]<int R>() __attribute__((always_inline)) {
-      const int64_t item = first + R * W;
+      const int64_t item = first + int64_t{R} * W;
       const Floats scales = load<Floats>(items.scales + item);
       const Floats biases = load<Floats>(items.biases + item);
       const Floats code_norms = load<Floats>(items.code_norms + item);
