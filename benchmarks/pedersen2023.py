@@ -24,10 +24,12 @@ for the autoencoder, 2.6 % of 50 classes, is that of vectors in one order and la
 The second part, on the sounds of fold 4 (`esc50-fold4`, 400 clips), compares systems with each other: YAMNet with
 several vectors, an autoencoder, siamese networks, raw log-mel spectrograms.
 
-The autoencoder differs from the published one in its loss (a whole Gaussian likelihood), in its size, and in what it is
-shown: spectrograms of 128 bands by 8 frames, and a clip that is shifted in time by chance is to be rebuilt from one
-that is shifted otherwise, so that the latent vector cannot tell when things happen. Vectors, and trainings that are
-under way, are kept in FOLDER (default benchmarks/results/pedersen2023): what is there is not made again.
+The autoencoder is the preset "modern". It differs from the published one in its loss (a whole Gaussian likelihood), in
+its size, and in what it is shown: spectrograms of 128 bands by 8 frames, and a clip that is shifted in time by chance
+is to be rebuilt from one that is shifted otherwise, so that the latent vector cannot tell when things happen.
+
+Vectors, and trainings that are under way, are kept in FOLDER (default benchmarks/results/pedersen2023): what is there
+is not made again.
 """
 
 from __future__ import annotations
@@ -46,7 +48,6 @@ import numpy.typing as npt
 import siamaudio as sa
 from esc50 import mel_pictures
 from harness import RESULTS, BenchmarkError, shared_data
-from siamaudio import augment, optimizers, schedules
 
 FloatArray = npt.NDArray[np.float32]
 Metric = Literal["cosine", "euclidean"]
@@ -55,13 +56,6 @@ METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 SPECTROGRAMS = "esc50-logspec-128.npz"
 FRAMES_TOGETHER = 16  # of the spectrograms, that become one
 SHIFTS = 8
-SETTINGS: dict[str, Any] = {
-    "latent_dim": 64,
-    "filters": (16, 32, 48, 64),
-    "beta": 0.3,
-    "warmup_epochs": 3,
-    "batch_size": 32,
-}
 
 
 class Esc50:
@@ -90,12 +84,7 @@ class Esc50:
 
 def train_autoencoder(clips: FloatArray, options: argparse.Namespace, folder: Path) -> sa.VariationalAutoencoder:
     """Train on clips; a run that was stopped goes on."""
-    vae = sa.VariationalAutoencoder(
-        **SETTINGS,
-        optimizer=optimizers.Adam(lr=2e-3, schedule=schedules.Cosine()),
-        augment=(augment.TimeShift(),),
-        corrupt=(augment.TimeShift(),),
-    )
+    vae = sa.VariationalAutoencoder.preset("modern")
     return vae.fit(
         clips,
         epochs=options.epochs,
@@ -432,7 +421,7 @@ def main() -> None:
     except (BenchmarkError, sa.SiamaudioError) as error:
         sys.exit(f"pedersen2023: {error}")
     print(report(found))
-    settings = {"epochs": options.epochs, "siamese_epochs": options.siamese_epochs, "quick": options.quick, **SETTINGS}
+    settings = {"epochs": options.epochs, "siamese_epochs": options.siamese_epochs, "quick": options.quick}
     (options.out / "pedersen2023.json").write_text(json.dumps({"settings": settings, **found}, indent=1))
 
 
