@@ -99,7 +99,7 @@ def train_autoencoder(clips: FloatArray, options: argparse.Namespace, folder: Pa
 def averaged(vae: sa.VariationalAutoencoder, clips: FloatArray) -> FloatArray:
     """Return latent vectors, averaged over circular shifts in time."""
     steps = [round(i * clips.shape[-1] / SHIFTS) for i in range(SHIFTS)]
-    return np.mean([vae.embed(np.roll(clips, step, axis=-1)) for step in steps], axis=0, dtype=np.float32)
+    return np.stack([vae.embed(np.roll(clips, step, axis=-1)) for step in steps]).mean(axis=0)
 
 
 def fold_vectors(data: Esc50, fold: int, options: argparse.Namespace) -> dict[str, FloatArray]:
