@@ -18,9 +18,9 @@ published
     latent spaces with nothing in common, so that only clips of the query's fold are comparable with it.
 
 The mean over the searched clips is subtracted before cosines are taken, from pixels and latent vectors alike; of pixels
-also, or instead, each clip's own mean.
-"averaged" latent vectors are the means over eight circular shifts of a clip in time. The figure that Pedersen published
-for the autoencoder, 2.6 % of 50 classes, is that of vectors in one order and labels in another, which is tried here.
+also, or instead, each clip's own mean. "averaged" latent vectors are the means over eight circular shifts of a clip in
+time, "whitened" ones have covariance 1 over the clips that the model has seen. The figure that Pedersen published for
+the autoencoder, 2.6 % of 50 classes, is that of vectors in one order and labels in another, which is tried here.
 
 The second part, on the sounds of fold 4 (`esc50-fold4`, 400 clips), compares systems with each other: YAMNet with
 several vectors, an autoencoder, siamese networks, raw log-mel spectrograms.
