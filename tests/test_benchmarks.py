@@ -547,7 +547,8 @@ def test_pedersen2023_runs_whole(shared_data: Path, tmp_path: Path) -> None:
     pixels = found["folds"]["search"]["raw pixels"]
     assert pixels["all clips"]["class"]["accuracy"] == pytest.approx(pixels["published"]["class"]["accuracy"])
     one = found["folds"]["one model"]
-    assert one["misaligned"]["class"]["accuracy"] < one["aligned"]["class"]["accuracy"]
+    for name in ("vectors by file name", "vectors as a shuffled data set has them"):
+        assert one[name]["class"]["accuracy"] < one["aligned"]["class"]["accuracy"]
     yamnet = found["sounds"]["search"]["YAMNet mean, cosine"]["all classes"]["class"]["accuracy"]
     assert yamnet > found["sounds"]["search"]["raw log-mel, cosine"]["all classes"]["class"]["accuracy"]
     # what is there is not made again

@@ -120,6 +120,9 @@ def test_what_is_no_saved_network(tmp_path: Path) -> None:
     with pytest.raises(sa.CheckpointError, match="no such file"):
         sa.SiameseNetwork.load(tmp_path / "none.siam")
     checkpoint.write(tmp_path / "other.siam", {"something": 1}, {"w": np.zeros(3, dtype=np.float32)})
+    with pytest.raises(sa.CheckpointError, match="of an unknown kind, not a siamese network"):
+        sa.SiameseNetwork.load(tmp_path / "other.siam")
+    checkpoint.write(tmp_path / "other.siam", {"kind": "network", "w": 1}, {"w": np.zeros(3, dtype=np.float32)})
     with pytest.raises(sa.CheckpointError, match="options that this version does not know"):
         sa.SiameseNetwork.load(tmp_path / "other.siam")
 

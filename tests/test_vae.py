@@ -386,8 +386,10 @@ def test_parameters_are_scikit_learns() -> None:
         vae.set_params(depth=3)
     preset = sa.VariationalAutoencoder.preset("pedersen2023")
     assert (preset.batch_size, preset.optimizer, len(preset.filters)) == (20, sa.optimizers.Adam(lr=5e-4), 4)
-    with pytest.raises(sa.ParameterError, match="pedersen2023"):
-        sa.VariationalAutoencoder.preset("modern")
+    assert (preset.latent_dim, preset.warmup_epochs, preset.likelihood) == (64, 10, "squared_error")
+    assert sa.VariationalAutoencoder.preset("modern").likelihood == "gaussian"
+    with pytest.raises(sa.ParameterError, match="'modern' or 'pedersen2023'"):
+        sa.VariationalAutoencoder.preset("pedersen")
 
 
 def test_summary_counts_the_weights(trained: sa.VariationalAutoencoder) -> None:
