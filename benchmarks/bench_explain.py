@@ -56,9 +56,7 @@ def compare(report: Report, contenders: Ring, work: str, *, sample: int, few: in
     whole = Contender(
         OURS, lambda: contenders.ask(OURS, "explain"), comparable=np.asarray, seconds=lambda answer: answer["seconds"]
     )
-    peers = [
-        contender(name, published, {KERAS: 50.0, TORCH: 3.0}[name]) for name in contenders.workers if name != OURS
-    ]
+    peers = [contender(name, published, {KERAS: 50.0, TORCH: 3.0}[name]) for name in contenders.workers if name != OURS]
     report.compare(
         whole, peers, area="SINEXC, alpha 150", work=f"{WAYS}-way task, {work}", threads=THREADS, unit=Unit("s", 1.0),
         tolerance=None,

@@ -56,5 +56,5 @@ def test_json_is_the_explanation(task: tuple[Path, Path, Path], capsys: pytest.C
 def test_a_wrong_setting_is_named(task: tuple[Path, Path, Path]) -> None:
     model, query, supports = task
     for setting in ("alpha=3", "method.gamma=3", "method.alpha=x"):
-        with pytest.raises(sa.ParameterError, match="alpha|gamma"):
+        with pytest.raises(sa.ParameterError, match=r"alpha|gamma"):
             explain(model, query, supports=supports, settings=[setting])

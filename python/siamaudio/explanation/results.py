@@ -233,9 +233,7 @@ class Explanation:
             progress=progress,
         )
 
-    def stability(
-        self, *, num_seeds: int = 5, num_threads: int | None = None, progress: bool = True
-    ) -> Stability:
+    def stability(self, *, num_seeds: int = 5, num_threads: int | None = None, progress: bool = True) -> Stability:
         """Repeat the explanation with other seeds, and tell how well the orders of segments agree.
 
         Parameters

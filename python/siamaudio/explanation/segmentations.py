@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
-from siamaudio.options import Registry
 from siamaudio.optional import require
+from siamaudio.options import Registry
 
 __all__ = ["Felzenszwalb", "Grid", "Segmentation", "Slic", "registry", "segment"]
 
