@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from siamaudio.cli._shared import Json, NumThreads, parse_settings, print_json
 
 import siamaudio as sa
+from siamaudio.cli._shared import Json, NumThreads, parse_settings, print_json
 
 __all__ = ["explain"]
 
