@@ -21,7 +21,7 @@ SILENCE = -80.0
 
 
 def encoder(blocks: list[dict[str, Any]], weights: dict[str, torch.Tensor]) -> nn.Sequential:
-    """Return the encoder of Fedele et al. 2022 with the weights of siamaudio, which have torch's shapes."""
+    """Make the encoder of Fedele et al. 2022 with the weights of siamaudio, which have torch's shapes."""
     layers: list[nn.Module] = []
     for number in range(1, 1 + len(blocks)):
         kernel = weights[f"encoder.block{number}.conv.weight"]

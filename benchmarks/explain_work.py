@@ -20,7 +20,7 @@ SEED = 0
 
 
 def network(bands: int, frames: int) -> sa.SiameseNetwork:
-    """Return the network of Fedele et al. 2022, untrained: the time does not depend on its weights."""
+    """Make the network of Fedele et al. 2022, untrained: the time does not depend on its weights."""
     return sa.SiameseNetwork.preset("fedele2022_esc50").build((bands, frames), seed=SEED)
 
 

@@ -319,8 +319,8 @@ def test_labels_may_be_any_numbers() -> None:
     found = sa.explanation.segment(np.zeros((2, 2, 3)), labels)
     np.testing.assert_array_equal(found, [expected, expected])
     np.testing.assert_array_equal(sa.explanation.segment(np.zeros((2, 2, 3)), np.stack([labels, labels * 0]))[1], 0)
-    finest = sa.explanation.segment(np.zeros((1, 2, 3)), sa.explanation.Grid(bands=9, frames=9))
-    np.testing.assert_array_equal(finest[0], [[0, 1, 2], [3, 4, 5]])
+    fine = sa.explanation.Grid(bands=9, frames=9)
+    np.testing.assert_array_equal(sa.explanation.segment(np.zeros((1, 2, 3)), fine)[0], [[0, 1, 2], [3, 4, 5]])
 
 
 def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,13 +502,13 @@ def test_what_cannot_be_heard_is_said(
 def test_recordings(trained: sa.SiameseNetwork, unseen: sa.Features, given: str) -> None:
     query = unseen.clips.paths[1]
     first = [int(np.flatnonzero(unseen.labels == label)[0]) for label in range(2)]
-    supports: Any = {unseen.class_names[i]: unseen.clips.paths[clip] for i, clip in enumerate(first)}
+    by_class = {unseen.class_names[i]: unseen.clips.paths[clip] for i, clip in enumerate(first)}
+    supports: Any = by_class
     if given == "features":
         supports = unseen[first]
     explanation = sa.explain(trained, query, supports, method="gradient", segmentation="grid", progress=False)
     np.testing.assert_allclose(explanation.query.spectrogram, unseen[1], atol=1e-3)
-    examples = {name: unseen.clips.paths[clip] for name, clip in zip(unseen.class_names, first, strict=True)}
-    expected = sa.classify_oneshot(trained, examples, query)
+    expected = sa.classify_oneshot(trained, by_class, query)
     np.testing.assert_allclose(explanation.similarities, expected.similarities[0], atol=1e-4)
     assert explanation.classes == expected.classes
     assert explanation.silence is not None

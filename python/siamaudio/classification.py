@@ -134,7 +134,18 @@ def _read(front_end: LogMel, paths: list[str], num_threads: int | None) -> npt.N
 
 
 def supports_by_class(supports: PathLike | Mapping[str, PathLike | Sequence[PathLike]]) -> dict[str, list[str]]:
-    """Return the paths of each class's recordings, of a folder or a mapping as `classify_oneshot` takes them."""
+    """Return the recordings of each class.
+
+    Parameters
+    ----------
+    supports : path-like or mapping
+        As of `classify_oneshot`.
+
+    Raises
+    ------
+    DatasetError
+        The supports are missing, or show fewer than two classes.
+    """
     if isinstance(supports, Mapping):
         by_class = {
             name: [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]

@@ -132,7 +132,7 @@ def plot_heat_map(
         cmap=_HEAT_MAP,
         vmin=-(span or 1.0),
         vmax=span or 1.0,
-        alpha=0.15 + 0.75 * strength,
+        alpha=0.2 + 0.7 * strength,
         interpolation="nearest",
     )
     unit = (extent[1] - extent[0]) / image.shape[1]
@@ -189,15 +189,15 @@ def _image(spectrogram: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _centred(explanation: Explanation, support: int) -> npt.NDArray[np.float32]:
-    """Return the map, for masks that give similarities their difference from the support's mean."""
+    """Return the map; that of masks, which give similarities, less its mean."""
     values = explanation.maps[support]
     return values - values.mean() if explanation.method.name == "rise" else values
 
 
 def _span(explanation: Explanation) -> float:
-    """Return the largest contribution, but for a few pixels."""
+    """Return the largest contribution, but for one pixel in fifty."""
     values = np.stack([_centred(explanation, support) for support in range(len(explanation.classes))])
-    largest = float(np.percentile(np.abs(values), 99.9))
+    largest = float(np.percentile(np.abs(values), 98))
     return largest if largest > 0 else float(np.abs(values).max())
 
 
@@ -206,7 +206,7 @@ def _heat_label(explanation: Explanation) -> str:
 
 
 def _inside(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Find the pixel of a segment that is nearest to its middle."""
+    """Return the band and frame of the pixel of a segment that is nearest to its middle."""
     places = np.argwhere(mask)
     nearest = ((places - places.mean(axis=0)) ** 2).sum(axis=1).argmin()
     band, frame = places[nearest].tolist()

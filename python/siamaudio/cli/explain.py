@@ -79,18 +79,18 @@ def explain(
     from siamaudio.explanation.page import write_page
     from siamaudio.options import with_settings
 
-    chosen = {"method": methods.registry.parse(method), "segmentation": segmentations.registry.parse(segmentation)}
+    options = {"method": methods.registry.parse(method), "segmentation": segmentations.registry.parse(segmentation)}
     for path, text in parse_settings(settings).items():
         root, _, field = path.partition(".")
-        if root not in chosen or not field:
+        if root not in options or not field:
             raise sa.ParameterError("--set", path, "method.FIELD or segmentation.FIELD")
-        chosen[root] = with_settings(chosen[root], {field: text}, within=root)
+        options[root] = with_settings(options[root], {field: text}, within=root)
     explanation = sa.explain(
         sa.SiameseNetwork.load(model, device=device),
         query,
         supports,
-        method=chosen["method"],
-        segmentation=chosen["segmentation"],
+        method=options["method"],
+        segmentation=options["segmentation"],
         replacement=replacement,
         silence=silence,
         true_class=true_class,
@@ -111,10 +111,10 @@ def explain(
         print_json({**explanation.to_dict(), **areas, "written": [str(path) for path in written]})
         return
     print(f"{query}: {explanation.predicted_class}")
-    table = explanation.to_frame()
     for support, (name, similarity) in enumerate(zip(explanation.classes, explanation.similarities, strict=True)):
-        own = table[(table["support"] == support) & (table["rank"] <= top)].sort_values("rank")
-        segments = ", ".join(f"{row.segment} ({row.contribution:+.2g})" for row in own.itertuples())
+        values = explanation.contributions[support]
+        chosen = explanation.top_segments(support, top)
+        segments = ", ".join(f"{segment} ({values[segment]:+.2g})" for segment in chosen)
         print(f"  {name:<24} {similarity:7.3f}  top segments: {segments}")
     if tested is not None:
         print(tested)

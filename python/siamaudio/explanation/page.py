@@ -91,7 +91,7 @@ def _uri(draw: Callable[[Figure], object], size: tuple[float, float]) -> str:
 
 def _support(explanation: Explanation, number: int, top: int) -> dict[str, Any]:
     clip, front_end = explanation.supports[number], explanation.front_end
-    table = explanation.to_frame().query("support == @number").sort_values("rank").head(top)
+    rows = [row for row in explanation.to_frame().to_dict("records") if row["support"] == number and row["rank"] <= top]
     sounds = []
     if clip.samples is not None and front_end is not None:
         chosen = explanation.top_segments(number, top)
@@ -108,26 +108,26 @@ def _support(explanation: Explanation, number: int, top: int) -> dict[str, Any]:
         "is_nearest": number == explanation.predicted,
         "is_own": explanation.classes[number] == explanation.true_class,
         "sounds": sounds,
-        "segments": [_segment(explanation, row) for row in table.itertuples()],
+        "segments": [_segment(explanation, row) for row in sorted(rows, key=lambda row: row["rank"])],
     }
 
 
-def _segment(explanation: Explanation, row: Any) -> dict[str, str]:
+def _segment(explanation: Explanation, row: dict[Any, Any]) -> dict[str, str]:
     """Where a segment lies and what it contributes, in words."""
     front_end = explanation.front_end
-    place, height = f"frame {row.frame:.0f}", f"band {row.band:.0f}"
+    place, height = f"frame {row['frame']:.0f}", f"band {row['band']:.0f}"
     if front_end is not None:
-        place = f"{row.frame * front_end.hop_length / front_end.sr:.2f} s"
-        middle = mel_weights(front_end)[round(row.band)].argmax()
+        place = f"{row['frame'] * front_end.hop_length / front_end.sr:.2f} s"
+        middle = mel_weights(front_end)[round(row["band"])].argmax()
         height = f"{middle * front_end.sr / front_end.n_fft:.0f} Hz"
-    share = row.pixels / explanation.segments[0].size
+    share = row["pixels"] / explanation.segments[0].size
     return {
-        "rank": str(row.rank),
+        "rank": str(row["rank"]),
         "place": place,
         "height": height,
         "share": f"{share:.1%}",
-        "contribution": f"{row.contribution:+.3g}",
-        "whole": f"{row.contribution * row.pixels:+.3f}",
+        "contribution": f"{row['contribution']:+.3g}",
+        "whole": f"{row['contribution'] * row['pixels']:+.3f}",
     }
 
 
