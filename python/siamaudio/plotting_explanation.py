@@ -132,7 +132,7 @@ def plot_heat_map(
         cmap=_HEAT_MAP,
         vmin=-(span or 1.0),
         vmax=span or 1.0,
-        alpha=0.15 + 0.75 * strength,
+        alpha=0.2 + 0.7 * strength,
         interpolation="nearest",
     )
     unit = (extent[1] - extent[0]) / image.shape[1]
@@ -195,9 +195,9 @@ def _centred(explanation: Explanation, support: int) -> npt.NDArray[np.float32]:
 
 
 def _span(explanation: Explanation) -> float:
-    """Return the largest contribution, but for a few pixels."""
+    """Return the largest contribution, but for one pixel in fifty."""
     values = np.stack([_centred(explanation, support) for support in range(len(explanation.classes))])
-    largest = float(np.percentile(np.abs(values), 99.9))
+    largest = float(np.percentile(np.abs(values), 98))
     return largest if largest > 0 else float(np.abs(values).max())
 
 

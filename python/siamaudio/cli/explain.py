@@ -111,10 +111,10 @@ def explain(
         print_json({**explanation.to_dict(), **areas, "written": [str(path) for path in written]})
         return
     print(f"{query}: {explanation.predicted_class}")
-    table = explanation.to_frame()
     for support, (name, similarity) in enumerate(zip(explanation.classes, explanation.similarities, strict=True)):
-        own = table[(table["support"] == support) & (table["rank"] <= top)].sort_values("rank")
-        segments = ", ".join(f"{row.segment} ({row.contribution:+.2g})" for row in own.itertuples())
+        values = explanation.contributions[support]
+        ranked = explanation.top_segments(support, top)
+        segments = ", ".join(f"{segment} ({values[segment]:+.2g})" for segment in ranked)
         print(f"  {name:<24} {similarity:7.3f}  top segments: {segments}")
     if tested is not None:
         print(tested)

@@ -63,12 +63,12 @@ class Faithfulness:
     @property
     def deletion_areas(self) -> FloatArray:
         """Of the explanation, then of each random order."""
-        return np.trapezoid(self.deletion, self.shares, axis=1)
+        return np.asarray(np.trapezoid(self.deletion, self.shares, axis=1))
 
     @property
     def insertion_areas(self) -> FloatArray:
         """Of the explanation, then of each random order."""
-        return np.trapezoid(self.insertion, self.shares, axis=1)
+        return np.asarray(np.trapezoid(self.insertion, self.shares, axis=1))
 
     @property
     def deletion_p_value(self) -> float:
