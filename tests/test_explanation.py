@@ -515,6 +515,13 @@ def test_recordings(trained: sa.SiameseNetwork, unseen: sa.Features, given: str)
     assert (explanation.supports[0].samples is None) == (given == "features")
 
 
+def test_supports_by_another_front_end_are_refused(trained: sa.SiameseNetwork, unseen: sa.Features) -> None:
+    other = sa.LogMel(sr=16000, n_fft=1024, hop_length=512, n_mels=32, top_db=60.0, duration=1.5)
+    features = other.transform(unseen.clips, cache=False, progress=False)
+    with pytest.raises(sa.ParameterError, match="features: got made by"):
+        sa.explain(trained, unseen.clips.paths[1], features[[0, 8]], method="gradient", progress=False)
+
+
 # ---- To see
 
 

@@ -79,18 +79,18 @@ def explain(
     from siamaudio.explanation.page import write_page
     from siamaudio.options import with_settings
 
-    options = {"method": methods.registry.parse(method), "segmentation": segmentations.registry.parse(segmentation)}
+    chosen = {"method": methods.registry.parse(method), "segmentation": segmentations.registry.parse(segmentation)}
     for path, text in parse_settings(settings).items():
         root, _, field = path.partition(".")
-        if root not in options or not field:
+        if root not in chosen or not field:
             raise sa.ParameterError("--set", path, "method.FIELD or segmentation.FIELD")
-        options[root] = with_settings(options[root], {field: text}, within=root)
+        chosen[root] = with_settings(chosen[root], {field: text}, within=root)
     explanation = sa.explain(
         sa.SiameseNetwork.load(model, device=device),
         query,
         supports,
-        method=options["method"],
-        segmentation=options["segmentation"],
+        method=chosen["method"],
+        segmentation=chosen["segmentation"],
         replacement=replacement,
         silence=silence,
         true_class=true_class,
@@ -113,8 +113,8 @@ def explain(
     print(f"{query}: {explanation.predicted_class}")
     for support, (name, similarity) in enumerate(zip(explanation.classes, explanation.similarities, strict=True)):
         values = explanation.contributions[support]
-        chosen = explanation.top_segments(support, top)
-        segments = ", ".join(f"{segment} ({values[segment]:+.2g})" for segment in chosen)
+        ranked = explanation.top_segments(support, top)
+        segments = ", ".join(f"{segment} ({values[segment]:+.2g})" for segment in ranked)
         print(f"  {name:<24} {similarity:7.3f}  top segments: {segments}")
     if tested is not None:
         print(tested)

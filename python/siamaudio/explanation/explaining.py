@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from siamaudio._engine import core
 from siamaudio.errors import ParameterError
+from siamaudio.estimators import check_front_end
 from siamaudio.explanation import methods, segmentations
 from siamaudio.explanation.inputs import PathLike, Source, read_clip, read_supports, silence_levels
 from siamaudio.explanation.methods import Method
@@ -86,8 +87,8 @@ def explain(
     Raises
     ------
     ParameterError
-        A spectrogram has another shape than the network's or values that are not finite, the level of silence is not
-        known, or an option is out of its range.
+        A spectrogram has another shape than the network's or values that are not finite, another front end made it, the
+        level of silence is not known, or an option is out of its range.
     AudioError, DatasetError
         A recording cannot be read; there are no supports.
     TrainingError
@@ -116,8 +117,9 @@ def explain(
     option = methods.registry.from_dict(methods.registry.to_dict(methods.registry.parse(method)))
     native = net._built()
     front_end = net.front_end_
-    if front_end is None and isinstance(supports, Features):
-        front_end = supports.front_end
+    if isinstance(supports, Features):
+        check_front_end(supports, net.front_end_)
+        front_end = front_end or supports.front_end
     query_clip = read_clip(query, front_end, "query")
     clips, names = read_supports(supports, classes, front_end)
     stacked = np.stack([clip.spectrogram for clip in clips])
@@ -258,7 +260,7 @@ def _with_channels(spectrograms: FloatArray) -> FloatArray:
 
 def _check_shapes(net: SiameseNetwork, query: FloatArray, supports: FloatArray) -> None:
     expected = net.input_shape_
-    is_free = net.encoder.pooling != "flatten"
+    is_free = net.encoder.takes_any_frames
     for name, shape in (("query", query.shape), ("supports", supports.shape[1:])):
         matches = shape[:-1] == expected[:-1] if is_free else shape == expected
         if not matches:
