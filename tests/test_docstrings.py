@@ -59,6 +59,9 @@ def test_readme_python_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     for name, source in zip(("knock1.wav", "monday.flac", "what.wav"), clips.paths, strict=False):
         Path(name).symlink_to(source)
+    Path("recordings").mkdir()
+    for number, source in enumerate(clips.paths[3:6]):
+        (Path("recordings") / f"{number}.wav").symlink_to(source)
     replacements = {
         "sr=44100, n_fft=2048, hop_length=512, n_mels=128": "sr=16000, n_fft=1024, hop_length=512, n_mels=48",
         "split_classes(40, 5, 5, seed=1)": "split_classes(4, 3, 5, seed=1)",
@@ -73,7 +76,12 @@ def test_readme_python_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     # The blocks after it speak of the same network and features.
     names["result_a"] = names["result_b"] = names["result"]
     sa.interop.to_keras(names["net"], "old.h5")
-    smaller_calls = {"shots=5": "shots=2", "splits=20": "splits=1, fit={'epochs': 1}", '"modern"': "net"}
+    smaller_calls = {
+        "shots=5": "shots=2",
+        "splits=20": "splits=1, fit={'epochs': 1}",
+        '"modern"': "net",
+        "window_seconds=2, hop_seconds=1": "window_seconds=1, hop_seconds=0.5",
+    }
     for other in others:
         for written, smaller in smaller_calls.items():
             other = other.replace(written, smaller)
