@@ -201,6 +201,24 @@ def test_float16(clips: sa.datasets.Clips, tmp_path: Path) -> None:
     assert sa.Features.load(tmp_path / "f.zarr").nbytes == exact.nbytes // 2
 
 
+def test_file_names_that_are_no_utf8(tmp_path: Path) -> None:
+    """Names are bytes on disk: as good as any other, also where one cannot be read."""
+    source = sa.datasets.synthetic(2, 2).paths[0]
+    good, bad = (tmp_path / os.fsdecode(name) for name in (b"sound\xff.wav", b"words\xfe.wav"))
+    shutil.copy(source, good)
+    bad.write_text("no sound")
+    front_end = sa.LogMel(sr=16000, n_fft=512, n_mels=8, duration=1)
+    expected = front_end.transform_files([source])[0]
+    found, lengths, failed = front_end.transform_files([str(good), str(bad)])
+    np.testing.assert_array_equal(found[:1], expected)
+    assert lengths[1] == 0
+    assert [(index, path) for index, path, _ in failed] == [(1, str(bad))]
+    np.testing.assert_array_equal(front_end.transform_file(good), front_end.transform_file(source))
+    with pytest.raises(sa.AudioError) as caught:
+        front_end.transform_file(bad)
+    assert caught.value.path == str(bad)
+
+
 @pytest.mark.parametrize("bad", [[0], [20], [3, 4, 5, 6], [0, 2, 9, 19, 20], list(range(20))])
 def test_unreadable_clips_anywhere(clips: sa.datasets.Clips, tmp_path: Path, small_blocks, bad: list[int]) -> None:
     whole = FRONT_END.transform(clips, cache=False, crop="random", progress=False)

@@ -31,14 +31,14 @@ void bind_extract(py::module_& module) {
           failed =
               transform_files(spectrogram, paths, position_of_clip, options, target, length_of_clip, signal_poll());
         }
-        std::vector<std::tuple<int64_t, std::string, std::string>> failures;
-        for (const auto& clip : failed) failures.emplace_back(clip.index, clip.path, clip.reason);
+        std::vector<std::pair<int64_t, std::string>> failures;
+        for (const auto& clip : failed) failures.emplace_back(clip.index, clip.reason);
         return py::make_tuple(rows, lengths, failures);
       },
       py::arg("spectrogram"), py::arg("paths"), py::kw_only(), py::arg("positions"), py::arg("num_samples"),
       py::arg("crop"), py::arg("seed"), py::arg("num_threads"),
-      "(clips, rows, frames), frames of each clip that hold signal, and (index, path, reason) of each clip that "
-      "could not be read.");
+      "(clips, rows, frames), frames of each clip that hold signal, and (index, reason) of each clip that could not be "
+      "read. Paths are bytes, as they need not be UTF-8.");
 
   module.def(
       "transform_file",

@@ -23,12 +23,18 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 COLUMNS = ("area", "work", "peer", "threads", "ours", "peer's", "times as fast", "target")
 
 
+def three_digits(value: float) -> str:
+    """Return a number with three significant digits, and commas between thousands."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:g}"
+
+
 def shown(row: dict[str, Any]) -> tuple[str, ...]:
     """Return a row's cells."""
     unit, target = row["unit"], row["target"]
 
     def median(seconds: list[float]) -> str:
-        return f"{statistics.median(seconds) * unit['factor']:.3g} {unit['name']}"
+        return f"{three_digits(statistics.median(seconds) * unit['factor'])} {unit['name']}"
 
     return (
         row["area"],
@@ -37,7 +43,7 @@ def shown(row: dict[str, Any]) -> tuple[str, ...]:
         str(row["threads"]),
         median(row["ours_seconds"]),
         median(row["peer_seconds"]),
-        f"{row['ratio']:.3g} ({min(row['ratios']):.3g} to {max(row['ratios']):.3g})",
+        "{} ({} to {})".format(*map(three_digits, (row["ratio"], min(row["ratios"]), max(row["ratios"])))),
         "" if target is None else f"{target:g}",
     )
 

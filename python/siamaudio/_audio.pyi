@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,16 +52,16 @@ def isa() -> str: ...
 def usable_isas() -> list[str]: ...
 def transform_files(
     spectrogram: Spectrogram,
-    paths: list[str],
+    paths: Sequence[bytes],
     *,
     positions: npt.NDArray[np.int64],
     num_samples: int,
     crop: str,
     seed: int,
     num_threads: int,
-) -> tuple[_FloatArray, npt.NDArray[np.int64], list[tuple[int, str, str]]]: ...
+) -> tuple[_FloatArray, npt.NDArray[np.int64], list[tuple[int, str]]]: ...
 def transform_file(
-    spectrogram: Spectrogram, path: str, *, offset_seconds: float, duration_seconds: float, num_threads: int
+    spectrogram: Spectrogram, path: bytes, *, offset_seconds: float, duration_seconds: float, num_threads: int
 ) -> _FloatArray: ...
 def read_audio(
     source: Any, *, offset_seconds: float, duration_seconds: float, mono: bool, sample_rate: float

@@ -333,7 +333,7 @@ class LogMel:
         check_part(offset, duration)
         return audio_core.transform_file(
             framing.native(self),
-            os.fspath(path),
+            os.fsencode(path),
             offset_seconds=offset,
             duration_seconds=-1.0 if duration is None else duration,
             num_threads=num_threads or 0,
@@ -378,15 +378,16 @@ class LogMel:
             raise ParameterError("duration", None, "a length in seconds, so that all files get the same shape")
         if self.num_frames(self.num_samples) == 0:
             raise ParameterError("duration", self.duration, "at least the length of one frame, as center is False")
-        return audio_core.transform_files(
+        array, lengths, failed = audio_core.transform_files(
             framing.native(self),
-            list(paths),
+            [os.fsencode(path) for path in paths],
             positions=np.arange(len(paths)) if positions is None else np.asarray(positions, dtype=np.int64),
             num_samples=self.num_samples,
             crop=crop,
             seed=seed,
             num_threads=num_threads or 0,
         )
+        return array, lengths, [(index, paths[index], reason) for index, reason in failed]
 
     def transform(
         self,
