@@ -108,5 +108,5 @@ $(KERAS_VENV)/installed:
 	touch $@
 
 $(VENV)/installed-bench: $(VENV)/tools $(SOURCES)
-	$(INSTALL) -e ".[bench,search]"
+	$(INSTALL) -e ".[bench,explain,search]"
 	touch $(VENV)/installed $@

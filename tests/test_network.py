@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -451,14 +450,6 @@ def test_options_as_text() -> None:
     for settings in ({"lr": "1"}, {"optimizer.rate": "1"}, {"loss.margin": "x"}, {"encoder": "x"}, {"loss.5.m": "1"}):
         with pytest.raises(sa.ParameterError):
             sa.SiameseNetwork.preset("lloret2019_mnist_pair_class").set_from_text(settings)
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt even where the tests run as a background job, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_leaves_a_usable_network(

@@ -223,7 +223,7 @@ def test_a_training_that_was_cut_off_goes_on_with_the_same_bits(clips: npt.NDArr
         sa.VariationalAutoencoder.load(next(tmp_path.glob("*.checkpoint")))
 
 
-def test_ctrl_c_leaves_it_usable(clips: npt.NDArray[np.float32]) -> None:
+def test_ctrl_c_leaves_it_usable(ctrl_c: None, clips: npt.NDArray[np.float32]) -> None:
     vae = _small()
     timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
