@@ -51,6 +51,7 @@ _NETWORKS = {
     ),
 }  # fmt: skip
 NAMES = (*presets.preset_names(), *_NETWORKS, "calibrated", "shifted", "cosine classifier")
+WITH_SHIFTS = "shifted"  # which Keras has no layer for
 SHIFTS = {"calibrated": [(0, 0)], "shifted": [(0, 0), (2, -7), (-1, 5)]}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import siamaudio as sa
-from interop_networks import NAMES, clips_for, has_probabilities, network, pair_similarities
+from interop_networks import NAMES, WITH_SHIFTS, clips_for, has_probabilities, network, pair_similarities
 from siamaudio.errors import CheckpointError, ParameterError, TrainingError
 
 # float32 sums of up to 33,000 products in another order, as a share of the largest value above 1: calibrated embeddings
@@ -135,7 +135,7 @@ def test_keras_files_there_and_back(name: str, ending: str, tmp_path: Path) -> N
     net = network(name)
     if ending == ".weights.h5" and name in ("calibrated", "flatten, no dense"):
         return  # a file of weights alone has no calibration, and does not say the order of a map
-    if name == "shifted":
+    if name == WITH_SHIFTS:
         with pytest.raises(ParameterError, match="calibrated with shifts"):
             sa.interop.to_keras(net, tmp_path / f"net{ending}")
         return

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "simd/unrolled.h"
 #include "simd/lanes.h"
+#include "simd/unrolled.h"
 
 namespace siamaudio {
 

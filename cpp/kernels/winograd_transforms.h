@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "simd/unrolled.h"
 #include "kernels/winograd_points.h"
 #include "simd/lanes.h"
+#include "simd/unrolled.h"
 
 namespace siamaudio {
 

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "simd/unrolled.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_points.h"
 #include "simd/lanes.h"
+#include "simd/unrolled.h"
 
 namespace siamaudio {
 
