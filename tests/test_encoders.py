@@ -112,16 +112,17 @@ def test_layers_add_up() -> None:
 def test_everything_that_was_learned_is_among_the_weights(rng: np.random.Generator) -> None:
     encoder = sa.ConvEncoder(blocks=(), dense=(sa.Dense(units=3),))
 
-    half = np.array(0.5, np.float32)
+    half, still = np.array(0.5, np.float32), np.zeros((1, 2), np.float32)
 
     def make(seed: int) -> core.Siamese:
         net = _native(encoder, (1, 4, 5), seed=seed)
         net.add_classifier(6, "cosine")
-        net.set_calibration(power=half, mean=np.zeros(3, np.float32), matrix=np.eye(3, dtype=np.float32))
+        net.set_calibration(power=half, mean=np.zeros(3, np.float32), matrix=np.eye(3, dtype=np.float32), shifts=still)
         return net
 
     net = make(0)
     changed = {name: rng.random(value.shape).astype(np.float32) for name, value in net.weights().items()}
+    changed["calibration.shifts"] = still
     assert {"classifier.weight", "calibration.power", "calibration.mean", "calibration.matrix"} <= changed.keys()
     net.set_weights(changed)
     other = make(1)
@@ -144,4 +145,4 @@ def test_everything_that_was_learned_is_among_the_weights(rng: np.random.Generat
         atol=1e-6,
     )
     with pytest.raises(sa.ParameterError, match=r"^calibration: .*a power \(\), a mean \(3,\) and a matrix \(3, 3\)"):
-        net.set_calibration(power=half, mean=np.zeros(4, np.float32), matrix=np.eye(4, dtype=np.float32))
+        net.set_calibration(power=half, mean=np.zeros(4, np.float32), matrix=np.eye(4, dtype=np.float32), shifts=still)
