@@ -17,7 +17,10 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
     ("name", "folder"),
     [("04_fedele2022_audiomnist", "audiomnist-test"), ("06_fedele2022_esc50", "esc50-fold4")],
 )
-def test_it_runs_on_real_recordings(name: str, folder: str, shared_data: Path, tmp_path: Path) -> None:
+def test_it_runs_on_real_recordings(
+    name: str, folder: str, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads that share cores with others wait for each other
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     settings = notebook.cells[1]
     assert "\ndata = None" in settings.source
