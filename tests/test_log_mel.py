@@ -128,7 +128,7 @@ def test_offset_is_checked_where_it_is_used() -> None:
         {"ref": np.max, "n_fft": np.int64(256), "sr": np.float32(8000), "center": np.bool_(False)},
         {"log": None, "fmax": 3000.0, "norm": None},
     ],
-    ids=str,
+    ids=lambda options: " ".join(options) or "default",
 )
 def test_is_a_value(options: dict[str, object], rng: np.random.Generator) -> None:
     """Equal, hashed, pickled, copied and written as JSON, arrays and all."""

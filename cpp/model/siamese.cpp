@@ -160,8 +160,9 @@ at::Tensor Siamese::similarity_to(const at::Tensor& spectrograms, const at::Tens
   const Pass pass{.is_training = false, .dropout_generator = {}, .poll = poll, .workspace = embed_workspace_};
   const at::Tensor other = embedding.to(device_);
   if (calibration_) {
-    const at::Tensor encoded = encode_shifted(spectrograms, to_shifts(calibration_->shifts), pass);
-    return (l2_normalize(calibrate(encoded, *calibration_)) * l2_normalize(other)).sum(-1);
+    const Calibration calibration = *calibration_;
+    const at::Tensor encoded = encode_shifted(spectrograms, to_shifts(calibration.shifts), pass);
+    return (l2_normalize(calibrate(encoded, calibration)) * l2_normalize(other)).sum(-1);
   }
   const at::Tensor encoded = encode(spectrograms, pass);
   if (head_) return pair_logits(encoded, other).sigmoid();

@@ -129,8 +129,8 @@ Vae::Vae(const VaeOptions& options, const InputShape& input, uint64_t seed)
     maps.push_back(map);
   }
   const int64_t flat = num_values(maps.back());
-  to_latent_.emplace(flat, 2 * options.latent_dim, generator);
-  from_latent_.emplace(options.latent_dim, flat, generator);
+  to_latent_ = std::make_unique<Linear>(flat, 2 * options.latent_dim, generator);
+  from_latent_ = std::make_unique<Linear>(options.latent_dim, flat, generator);
   for (size_t i = options.filters.size(); i-- > 0;) {
     MapShape map = maps[i];  // the sides of what the encoder's layer took, and the filters of the one before it
     map.channels = options.filters[i > 0 ? i - 1 : 0];

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -112,12 +112,12 @@ class Vae {
   InputShape input_;
   std::vector<GatedConv> encoder_;
   std::vector<GatedConv> decoder_;
-  std::optional<Linear> to_latent_;    // maps -> mean, then log variance
-  std::optional<Linear> from_latent_;  // latent -> maps
-  at::Tensor pixel_weight_;            // (filters, 2 channels, 3, 3): mean, then what becomes the variance
-  at::Tensor pixel_bias_;              // (2 channels,)
-  at::Tensor scaling_mean_;            // (channels, height, 1)
-  at::Tensor scaling_std_;             // (channels, height, 1)
+  std::unique_ptr<Linear> to_latent_;    // maps -> mean, then log variance
+  std::unique_ptr<Linear> from_latent_;  // latent -> maps
+  at::Tensor pixel_weight_;              // (filters, 2 channels, 3, 3): mean, then what becomes the variance
+  at::Tensor pixel_bias_;                // (2 channels,)
+  at::Tensor scaling_mean_;              // (channels, height, 1)
+  at::Tensor scaling_std_;               // (channels, height, 1)
   at::Device device_{at::kCPU};
 };
 
