@@ -30,10 +30,12 @@ test: test-cpp test-python
 test-cpp: $(VENV)/installed-tests
 	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
-# What is fast first: a mistake shows early.
+# What is fast first: a mistake shows early. Each of JOBS processes has one thread: more would wait for each other.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python -m pytest -n $(JOBS)
 test-python: $(VENV)/installed-tests $(KERAS_VENV)/installed
-	SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python -m pytest -m "not slow"
-	SIAMAUDIO_KERAS_PYTHON=$(KERAS_PYTHON) $(BIN)/python -m pytest -m slow
+	$(PYTEST) -m "not slow"
+	$(PYTEST) -m slow
 
 lint: $(VENV)/installed-tests
 	$(BIN)/ruff check .
