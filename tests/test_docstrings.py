@@ -89,6 +89,3 @@ def test_readme_python_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert names["result"].ways == 5
     assert len(names["answer"].predictions) == 1
     assert Path("esc50.siam").exists()
-    import matplotlib.pyplot as plt
-
-    plt.close("all")

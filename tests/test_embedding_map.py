@@ -110,7 +110,6 @@ def test_figure(space: tuple[Any, list[str]]) -> None:
     _, (own, other) = plt.subplots(1, 2)
     assert made.plot(ax=other) is other
     assert not own.collections
-    plt.close("all")
 
 
 def test_page_without_files(space: tuple[Any, list[str]], tmp_path: Path) -> None:

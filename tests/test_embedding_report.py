@@ -9,7 +9,6 @@ import pytest
 
 mpl.use("Agg")
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
@@ -38,11 +37,6 @@ def spaces() -> tuple[Labelled, Labelled]:
 @pytest.fixture(scope="module")
 def report(spaces: tuple[Labelled, Labelled]) -> sa.EmbeddingReport:
     return sa.embedding_report(None, *spaces, seed=5)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> None:
-    plt.close("all")
 
 
 def test_the_table_holds_what_scikit_learn_says(report: sa.EmbeddingReport, spaces: tuple[Labelled, Labelled]) -> None:

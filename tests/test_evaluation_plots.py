@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -19,12 +17,6 @@ from scipy.stats import norm
 import siamaudio as sa
 
 LABELS = np.repeat(["ant", "bee", "cat", "a name with $dollars$ and far too many letters to be shown"], 6)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

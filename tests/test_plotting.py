@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import librosa
@@ -78,12 +77,6 @@ def net() -> sa.SiameseNetwork:
 @pytest.fixture(scope="module")
 def features() -> sa.Features:
     return make_features(CLASSES, front_end=FRONT_END)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -519,9 +519,6 @@ def test_result_is_shown(made: sa.SearchIndex, synthetic_features: sa.Features) 
     assert clip.class_name in ax.get_yticklabels()[0].get_text()
     with pytest.raises(sa.ParameterError, match="query: got 1; accepted: 0 to 0"):
         result.plot(1)
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
 
 
 def test_fingerprint(trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path: Path) -> None:

@@ -373,7 +373,6 @@ def test_what_cannot_be_trained_counts(tmp_path: Path) -> None:
 
 def test_the_result_as_table_plots_and_file(tmp_path: Path) -> None:
     mpl.use("Agg")
-    import matplotlib.pyplot as plt
 
     result = tune_small(tmp_path / "s", 6)
     frame = result.to_frame()
@@ -391,7 +390,6 @@ def test_the_result_as_table_plots_and_file(tmp_path: Path) -> None:
                  "timeline"):  # fmt: skip
         result.plot(kind)
     assert dict(mpl.rcParams) == style
-    plt.close("all")
     with pytest.raises(sa.ParameterError, match="kind: got pie; accepted: optimization_history"):
         result.plot("pie")
 

@@ -401,7 +401,6 @@ def test_summary_counts_the_weights(trained: sa.VariationalAutoencoder) -> None:
 
 
 def test_pictures(trained: sa.VariationalAutoencoder, clips: npt.NDArray[np.float32]) -> None:
-    import matplotlib.pyplot as plt
 
     figure = trained.plot_reconstructions(sa.Features.from_arrays(clips, list("abcdefghijkl")), num_clips=3)
     images = [ax.images[0].get_array() for ax in figure.axes if ax.images]
@@ -415,4 +414,3 @@ def test_pictures(trained: sa.VariationalAutoencoder, clips: npt.NDArray[np.floa
     legend = ax.get_legend()
     assert legend is not None
     assert "validation loss" in [text.get_text() for text in legend.get_texts()]
-    plt.close("all")
