@@ -86,10 +86,16 @@ def test_umap_is_asked_as_it_wants_to_be(space: tuple[Any, list[str]], monkeypat
         sa.embedding_map(vectors, labels, method="umap")
 
 
-def test_umap_itself(space: tuple[Any, list[str]]) -> None:
+@pytest.mark.slow  # umap-learn compiles itself
+def test_umap_keeps_neighbours(space: tuple[Any, list[str]]) -> None:
     pytest.importorskip("umap", reason="umap-learn is absent: a map by UMAP itself is not tried")
     made = sa.embedding_map(*space, method="umap")
-    assert np.isfinite(made.coordinates).all()
+    gram = made.coordinates @ made.coordinates.T
+    distances = np.diag(gram)[:, None] + np.diag(gram) - 2 * gram
+    np.fill_diagonal(distances, np.inf)
+    labels = np.array(space[1])
+    assert np.mean(labels[distances.argmin(axis=1)] == labels) > 0.8
+    assert (sa.embedding_map(*space, method="umap").coordinates == made.coordinates).all()
 
 
 def test_figure(space: tuple[Any, list[str]]) -> None:

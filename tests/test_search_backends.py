@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -230,6 +233,57 @@ def test_what_milvus_was_not_sent_yet_is_found(tmp_path: Path) -> None:
             assert len({hit.similarity for hit in hits if hit.path == "20.wav"}) == 1
         fill(index, vectors)
         assert len(found(index, vectors[:1], len(index))[0]) == 30
+
+
+@pytest.fixture
+def milvus_server(tmp_path: Path) -> Iterator[str]:
+    """The address of a Milvus that another process serves on loopback."""
+    needs("milvus")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "milvus_lite", "server", "--data-dir", tmp_path / "served", "--host", "127.0.0.1"]
+            + ["--port", str(port)],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if server.poll() is not None or probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        assert server.poll() is None, (tmp_path / "server.log").read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_a_milvus_server_serves_two_indexes(milvus_server: str, clusters: tuple[Any, Any], tmp_path: Path) -> None:
+    """Over the network: additions, removals, filters and reopening, beside exact search in memory."""
+    items, queries = clusters[0][:1500], clusters[1][:5]
+    backend = sa.search.Milvus(uri=milvus_server)
+    plain = sa.SearchIndex(None, metric="euclidean")
+    fill(plain, items)
+    with sa.SearchIndex(None, tmp_path / "a.db", metric="euclidean", backend=backend) as index:
+        fill(index, items)
+        assert not (tmp_path / "a.db" / "milvus.db").exists()
+        with sa.SearchIndex(None, tmp_path / "b.db", backend=backend) as other:
+            fill(other, -items[:10])
+            assert len(found(other, queries, 10)[0]) == 10
+        nearest = sorted(set.union(*found(plain, queries, 3)))
+        for changed in (index, plain):
+            changed.remove(nearest)
+    with sa.SearchIndex.open(tmp_path / "a.db") as index:
+        assert index.backend == backend
+        assert recall(found(index, queries), found(plain, queries)) >= 0.9
+        assert recall(found(index, queries, label="c7"), found(plain, queries, label="c7")) == 1
+        known = {hit.path: hit.similarity for hit in plain.query(embedding=queries[:1], k=len(plain)).hits[0]}
+        hits = index.query(embedding=queries[:1]).hits[0]
+        assert [hit.similarity for hit in hits] == [known[hit.path] for hit in hits]
 
 
 def test_what_milvus_cannot_do(tmp_path: Path) -> None:
