@@ -2,6 +2,7 @@
 # make test   set up what is missing, then run the C++ and the Python tests
 # make lint   formatters, linters and type checker, without changing anything
 # make docs   build the documentation in build/docs; a warning is an error
+# make figures  write the figures of docs/results into the pages that show them
 # make format rewrite the sources as the formatters want them
 # make bench  set up what is missing, then run the benchmarks beside their peers (benchmarks/README.md)
 # make gpu-check  with the Python of a GPU machine's torch: build the core, test and time it there; installs nothing
@@ -19,7 +20,7 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint docs format bench bench-frontend bench-training bench-evaluation \
+.PHONY: demo test test-cpp test-python lint docs figures format bench bench-frontend bench-training bench-evaluation \
 	bench-search bench-explain bench-keras bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
@@ -46,6 +47,9 @@ lint: $(VENV)/installed-tests
 
 docs: $(VENV)/installed-tests
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+figures:
+	$(PYTHON) tools/measured.py
 
 format: $(VENV)/installed-tests
 	$(BIN)/ruff check --fix .

@@ -332,7 +332,7 @@ def main() -> None:
     parser.add_argument("--protocol", type=_protocols, default=_protocols(everything), help=f"default: {everything}")
     parser.add_argument("--splits", type=int, help="of each protocol, from seed 0 (default: 10; 3 for named classes)")
     parser.add_argument("--preset", default="modern")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=70)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="default: LibTorch's choice")
     parser.add_argument("--out", type=Path, help="folder for the files (default: results/accuracy)")

@@ -20,7 +20,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "benchmark_results",
     "command_pages",
 ]
 exclude_patterns = ["_build", "_extensions"]
