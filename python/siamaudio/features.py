@@ -443,9 +443,9 @@ class Features:
 
     def split_classes(
         self,
-        n_train: int | None = None,
-        n_validation: int | None = None,
-        n_test: int | None = None,
+        num_train: int | None = None,
+        num_validation: int | None = None,
+        num_test: int | None = None,
         *,
         seed: int | None = None,
         train: Sequence[str] | None = None,
@@ -469,7 +469,14 @@ class Features:
         (4, 0, 2)
         """
         split = split_classes(
-            self.class_names, n_train, n_validation, n_test, seed=seed, train=train, validation=validation, test=test
+            self.class_names,
+            num_train,
+            num_validation,
+            num_test,
+            seed=seed,
+            train=train,
+            validation=validation,
+            test=test,
         )
         return self.select_classes(split.train), self.select_classes(split.validation), self.select_classes(split.test)
 
