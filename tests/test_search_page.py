@@ -99,7 +99,7 @@ def test_long_recordings_are_cut_and_resampled(unseen: sa.Features, tmp_path: Pa
     soundfile.write(tmp_path / "long.flac", 0.1 * np.random.default_rng(0).normal(size=44100 * 40), 44100)
     index = sa.SearchIndex(None, metric="euclidean")
     index.add(embeddings=np.eye(2), metadata={"path": [str(tmp_path / "long.flac")] * 2, "end_seconds": [40.0, 8.0]})
-    found = index.query(embedding=[1.0, 0.0]).write_html(tmp_path / "found.html")
+    found = index.query(embeddings=[1.0, 0.0]).write_html(tmp_path / "found.html")
     page = Page(found.read_text())
     assert "the first 30 s" in page.text
     assert "similarity is minus the Euclidean distance" in page.text
