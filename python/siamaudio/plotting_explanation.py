@@ -136,7 +136,7 @@ def plot_heat_map(
         interpolation="nearest",
     )
     unit = (extent[1] - extent[0]) / image.shape[1]
-    for rank, segment in enumerate(explanation.top_segments(support, _NUM_MARKED), start=1):
+    for rank, segment in enumerate(explanation.top_segments(support, top=_NUM_MARKED), start=1):
         band, frame = _inside(explanation.segments[support] == segment)
         place = (extent[0] + (frame + 0.5) * unit, band)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6}
