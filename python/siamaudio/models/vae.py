@@ -275,8 +275,8 @@ class VariationalAutoencoder:
     def fit(
         self,
         features: Features | npt.ArrayLike,
-        validation: Features | npt.ArrayLike | None = None,
         *,
+        validation: Features | npt.ArrayLike | None = None,
         epochs: int = 100,
         patience: int = 0,
         validation_freq: int = 1,
@@ -352,7 +352,7 @@ class VariationalAutoencoder:
         >>> import siamaudio as sa
         >>> clips = np.random.default_rng(0).normal(size=(8, 12, 10))
         >>> vae = sa.VariationalAutoencoder(latent_dim=4, filters=(4, 8), batch_size=4)
-        >>> vae.fit(clips[:6], clips[6:], epochs=3, progress=False).history_
+        >>> vae.fit(clips[:6], validation=clips[6:], epochs=3, progress=False).history_
         History(3 epochs, loss ..., validation loss ...)
         """
         if seed < 0:
