@@ -53,7 +53,7 @@ class History:
 
         return pd.DataFrame(list(self.records)).set_index("epoch") if self.records else pd.DataFrame()
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the loss, and validation where there was any: its loss, or on a second axis its accuracy.
 
         Parameters

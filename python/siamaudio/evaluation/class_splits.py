@@ -156,7 +156,7 @@ class SplitsResult:
         ]
         return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="split"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the mean accuracy of each class, with a dot for each split in which it was tested.
 
         Parameters
@@ -168,7 +168,7 @@ class SplitsResult:
 
         return plotting.plot_split_classes(self, ax=ax)
 
-    def plot_splits(self, ax: Axes | None = None) -> Axes:
+    def plot_splits(self, *, ax: Axes | None = None) -> Axes:
         """Draw the accuracy of each split beside its baselines, and the mean with its interval.
 
         Parameters

@@ -214,7 +214,7 @@ class Comparison:
         ]
         return pd.DataFrame(rows, index=pd.Index(list(self.per_class), dtype=object, name="class"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the difference of each class, and over all, with intervals.
 
         Parameters

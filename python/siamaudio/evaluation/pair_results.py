@@ -217,7 +217,7 @@ class PairResult:
         wanted = [point.wanted_rate for point in self.operating_points]
         return pd.DataFrame(rows, index=pd.Index(wanted, name="wanted_rate", dtype=float))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the ROC curve, with the operating points.
 
         Parameters
@@ -229,7 +229,7 @@ class PairResult:
 
         return plotting.plot_roc(self, ax=ax)
 
-    def plot_det(self, ax: Axes | None = None) -> Axes:
+    def plot_det(self, *, ax: Axes | None = None) -> Axes:
         """Draw false rejects against false accepts, both on a normal scale (detection error tradeoff).
 
         Parameters
@@ -241,7 +241,7 @@ class PairResult:
 
         return plotting.plot_det(self, ax=ax)
 
-    def plot_calibration(self, ax: Axes | None = None) -> Axes:
+    def plot_calibration(self, *, ax: Axes | None = None) -> Axes:
         """Draw how often pairs are of the same class against how probable that was said to be.
 
         Parameters

@@ -190,7 +190,7 @@ class RetrievalResult:
         }
         return pd.DataFrame(rows, index=pd.Index(self.classes, dtype=object, name="class"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw accuracy and both mean average precisions against k, beside those of a random ranking.
 
         Parameters
@@ -202,7 +202,7 @@ class RetrievalResult:
 
         return plotting.plot_retrieval(self, ax=ax)
 
-    def plot_confusion(self, ax: Axes | None = None) -> Axes:
+    def plot_confusion(self, *, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix as a heat map.
 
         Parameters

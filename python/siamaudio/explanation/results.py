@@ -281,7 +281,7 @@ class Explanation:
         chosen = self.top_segments(support, top=top) if segments is None else tuple(segments)
         return resynthesise(self, self._checked_support(support), chosen, part)
 
-    def plot(self, figure: Figure | None = None) -> Figure:
+    def plot(self, *, figure: Figure | None = None) -> Figure:
         """Draw the query, the supports and their heat maps, with the similarity under each.
 
         Parameters
