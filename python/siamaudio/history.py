@@ -47,6 +47,9 @@ class History:
         shown += "" if loss is None else f", validation loss {loss:.4f}"
         return f"History({len(self)} epochs, loss {last['loss']:.4f}{shown})"
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.to_frame().to_html()}"
+
     def to_frame(self) -> pd.DataFrame:
         """Return the records as a table, one row an epoch."""
         import pandas as pd

@@ -50,6 +50,12 @@ class OperatingPoint:
     true_accept_rate: float
     true_accept_interval: Interval
 
+    def __repr__(self) -> str:
+        return (
+            f"OperatingPoint(threshold {self.threshold:.4g}: false accepts {self.false_accept_rate:.2%} of at most "
+            f"{self.wanted_rate:.2%}, true accepts {self.true_accept_rate:.1%})"
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
@@ -74,6 +80,9 @@ class Calibration:
     weight: npt.NDArray[np.float64]
     error: float
     prior: float
+
+    def __repr__(self) -> str:
+        return f"Calibration(error {self.error:.3f} over {len(self.predicted)} bins, prior {self.prior:.3g})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -40,7 +40,7 @@ class Interval:
     low: float
     high: float
     confidence: float = 0.95
-    kind: str = ""
+    kind: str = dataclasses.field(default="", repr=False)
 
     def __str__(self) -> str:
         return f"{self.low:.1%} to {self.high:.1%} ({self.confidence:.0%}, {self.kind})"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
 from siamaudio.explanation import methods, segmentations
-from siamaudio.explanation.inputs import Clip
+from siamaudio.explanation.inputs import Sound
 from siamaudio.explanation.methods import Method
 from siamaudio.explanation.segmentations import Segmentation
 
@@ -60,9 +60,9 @@ class Explanation:
         The level of silence in each support; None with another replacement.
     seed : int
         Of all that was drawn.
-    query : Clip
+    query : Sound
         Name, spectrogram and, where they are known, samples.
-    supports : tuple of Clip
+    supports : tuple of Sound
         Likewise.
     fills : np.ndarray [shape=(supports, ..., bands, frames), dtype=float32]
         What took the place of each pixel.
@@ -83,8 +83,8 @@ class Explanation:
     replacement: Literal["silence", "mean", "noise", "neighbour"]
     silence: npt.NDArray[np.float32] | None
     seed: int
-    query: Clip
-    supports: tuple[Clip, ...]
+    query: Sound
+    supports: tuple[Sound, ...]
     fills: npt.NDArray[np.float32]
     front_end: LogMel | None
     explainer: core.SupportExplainer

@@ -50,6 +50,9 @@ class Reconstruction(NamedTuple):
     mean: npt.NDArray[np.float32]
     std: npt.NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        return f"Reconstruction(mean and std of shape {self.mean.shape})"
+
 
 class VariationalAutoencoder:
     """Spectrograms as points of a small space, learned without labels (Kingma and Welling 2014).

@@ -29,7 +29,8 @@ _PUBLISHED = "https://storage.googleapis.com/audioset/yamnet.h5"
 class Yamnet:
     """MobileNet v1 on log-mel patches of 0.96 s: 1024 numbers and the scores of AudioSet's classes for each patch.
 
-    Made by `load`, `from_tflite`, `from_keras` or `download`. It computes what TensorFlow's does, to float32's rounding.
+    Made by `load`, `from_tflite`, `from_keras` or `download`. It computes what TensorFlow's does, to float32's
+    rounding.
     `SiameseNetwork` takes it as `siamaudio.YamnetEncoder`, or the vectors of `embed` as its features.
 
     Parameters

@@ -63,7 +63,7 @@ class TrialRecord:
     state: Literal["complete", "pruned", "untrainable"]
     value: float | None
     params: dict[str, Any]
-    network: dict[str, Any]
+    network: dict[str, Any] = dataclasses.field(repr=False)
     seed: int
     epochs: int
     seconds: float
