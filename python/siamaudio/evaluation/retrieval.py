@@ -309,10 +309,10 @@ def evaluate_retrieval(
         embeddings are compared by `metric`.
     features : Features or None
         The clips.
-    embeddings : array-like or None [shape=(clips, dim)]
-        To be compared by `metric`.
     similarity : array-like or None [shape=(clips, clips)]
         Similarity of query [row] and answer [column]; the diagonal is not read.
+    embeddings : array-like or None [shape=(clips, dim)]
+        To be compared by `metric`.
     labels : sequence or None [shape=(clips,)]
         Class of each clip, names or numbers, with `similarity` or `embeddings`.
     superclasses : mapping, sequence or None [shape=(clips,)]
