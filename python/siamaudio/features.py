@@ -98,7 +98,7 @@ class Features:
         self._array = array
         self.clips = clips
         self.front_end = front_end
-        self.skipped = tuple(skipped)
+        self.skipped: tuple[Skipped, ...] = tuple(skipped)
         self._lengths = _checked_lengths(lengths, array.shape[0], array.shape[-1])
         for clip in self.skipped[:_MOST_WARNINGS]:
             warnings.warn(f"left out {clip}", stacklevel=3)

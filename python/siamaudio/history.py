@@ -26,7 +26,7 @@ class History:
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
-        self.records = tuple(records)
+        self.records: tuple[dict[str, Any], ...] = tuple(records)
 
     def __len__(self) -> int:
         return len(self.records)

@@ -248,7 +248,7 @@ class UnfinishedStore:
             lines = [_line(self._header), *(_line([block, *record]) for block, record in self._done.items())]
             write_synced(self._folder / "journal.partial", b"".join(lines))
             (self._folder / "journal.partial").replace(self._folder / _JOURNAL)
-        self.missing = [block for block in range(layout.num_blocks) if block not in self._done]
+        self.missing: list[int] = [block for block in range(layout.num_blocks) if block not in self._done]
 
     def write(
         self, block: int, values: npt.NDArray[Any], lengths: list[int], failed: list[tuple[int, str, str]]

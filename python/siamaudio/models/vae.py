@@ -140,7 +140,7 @@ class VariationalAutoencoder:
         self.min_variance = min_variance
         self.beta = beta
         self.warmup_epochs = warmup_epochs
-        self.optimizer = Adam(lr=5e-4) if optimizer is None else optimizer
+        self.optimizer: Optimizer | str = Adam(lr=5e-4) if optimizer is None else optimizer
         self.augment = augment
         self.corrupt = corrupt
         self.batch_size = batch_size
@@ -271,8 +271,8 @@ class VariationalAutoencoder:
         )
         self.input_shape_: tuple[int, ...] = tuple(input_shape)
         self.front_end_: LogMel | None = None
-        self.history_ = History()
-        self.best_epoch_ = -1
+        self.history_: History = History()
+        self.best_epoch_: int = -1
         return self
 
     def fit(

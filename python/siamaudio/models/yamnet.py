@@ -84,9 +84,9 @@ class Yamnet:
         num_classes = len(weights["dense.bias"])
         if class_names and len(class_names) != num_classes:
             raise ParameterError("class_names", f"{len(class_names)} names", f"{num_classes}, one a class, or none")
-        self.class_names = tuple(class_names)
+        self.class_names: tuple[str, ...] = tuple(class_names)
         self.vectors = vectors
-        self.front_end_ = LogMel.preset("yamnet")
+        self.front_end_: LogMel = LogMel.preset("yamnet")
         self._native = core.Yamnet(num_classes=num_classes)
         self._native.set_weights(dict(weights))
         self._native.to(device)

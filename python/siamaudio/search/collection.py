@@ -365,7 +365,7 @@ class Collection:
         manifest = dataclasses.replace(manifest, generation=manifest.generation + 1)
         if self.folder is not None:
             manifest, segments = self._write(self.folder, manifest, segments, removed)
-        self.manifest = manifest
+        self.manifest: Manifest = manifest
         self._segments = list(segments)
         self._removed = removed
         self._table = None
