@@ -80,7 +80,8 @@ class LazyArray:
         self._readers = tuple(readers)
         self._reader_of_row = reader_of_row
         self._row_in_reader = row_in_reader
-        self.dtype: np.dtype[Any] = np.result_type(*(reader.dtype for reader in readers))  # which holds the values of all
+        # One that holds the values of all.
+        self.dtype: np.dtype[Any] = np.result_type(*(reader.dtype for reader in readers))
         self.shape: tuple[int, ...] = (len(row_in_reader), *self._readers[0].shape[1:])
         self.ndim: int = len(self.shape)
 

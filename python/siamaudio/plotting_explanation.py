@@ -1,5 +1,8 @@
 """Pictures of explanations, drawn with matplotlib as those of `siamaudio.plotting`."""
 
+# What plots share is private to them.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ def check_writable(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def making(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def making(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Generator[None]:
     """Be the only one who makes the store at `path`; what the system does not allow is told as a StoreError.
 
     Parameters

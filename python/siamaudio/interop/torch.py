@@ -169,7 +169,8 @@ class Encoder(nn.Module):
         super().__init__()
         options = architecture.encoder
         channels = architecture.input_shape[0]
-        self.input_norm: nn.Module = nn.BatchNorm2d(channels, **_NORM_OPTIONS) if options.input_batch_norm else nn.Identity()
+        has_norm = options.input_batch_norm
+        self.input_norm: nn.Module = nn.BatchNorm2d(channels, **_NORM_OPTIONS) if has_norm else nn.Identity()
         self.blocks: nn.ModuleList = nn.ModuleList()
         for block in options.blocks:
             self.blocks.append(_ConvBlock(block, channels))

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -502,7 +502,7 @@ class SearchIndex:
         self._engine.save(self._collection)
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[Collection]:
+    def _writing(self) -> Generator[Collection]:
         """Be the only writer, of the collection as it is now."""
         with Collection.locked(self.path):
             if not self._collection.is_current():
@@ -771,7 +771,7 @@ def _shown(described: dict[str, Any] | None) -> str:
     return "nothing" if described is None else f"{described['kind']} {described['fingerprint'][:12]}"
 
 
-def _progress_bar(total: int, initial: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm | None]:
+def _progress_bar(total: int, initial: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm[Any] | None]:
     if not is_shown:
         return contextlib.nullcontext()
     return tqdm(total=total, initial=initial, desc="index", unit="clip")

@@ -111,7 +111,9 @@ class SearchSpace:
         preset: str | os.PathLike[str] = "honka2019",
         name: str = "free",
     ) -> None:
-        self.parameters: dict[str, Range | tuple[Choice, ...]] = {address: _domain(address, values) for address, values in parameters.items()}
+        self.parameters: dict[str, Range | tuple[Choice, ...]] = {
+            address: _domain(address, values) for address, values in parameters.items()
+        }
         self.preset: str = os.fspath(preset)
         self.name = name
         if not self.parameters:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -394,7 +394,7 @@ def _show(bar: tqdm[Any], study: optuna.Study) -> None:
 
 
 @contextlib.contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
+def _quiet(optuna: Any) -> Generator[None]:
     """Let Optuna log warnings alone: a line a trial would cut through the progress bar."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -405,7 +405,7 @@ def _quiet(optuna: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _storage_errors(optuna: Any, storage: str | os.PathLike[str]) -> Iterator[None]:
+def _storage_errors(optuna: Any, storage: str | os.PathLike[str]) -> Generator[None]:
     """Turn what goes wrong in a database in the midst of the work into one sentence."""
     sqlalchemy_errors = require("sqlalchemy.exc", extra="tune", purpose="tuning")
     try:
