@@ -168,7 +168,7 @@ def test_resumed_does_only_what_is_missing(features: sa.Features, tmp_path: Path
             raise KeyboardInterrupt
         return untrained(train, validation, seed)
 
-    run = functools.partial(sa.evaluate_splits, make_network, features, directory=tmp_path / "new" / "runs", **NUMBERS)
+    run = functools.partial(sa.evaluate_splits, make_network, features, folder=tmp_path / "new" / "runs", **NUMBERS)
     with pytest.raises(KeyboardInterrupt):
         run(splits=4)
     assert calls == [0, 1, 2]
@@ -186,7 +186,7 @@ def test_resumed_does_only_what_is_missing(features: sa.Features, tmp_path: Path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ways": 2}, r"split-000\.json was made with ways 3, not 2: give the same as then, or another directory"),
+        ({"ways": 2}, r"split-000\.json was made with ways 3, not 2: give the same as then, or another folder"),
         ({"source_disjoint": True}, "source_disjoint False, not True"),
         ({"seed": 1}, "seed 0, not 1"),
         ({"num_test": 4}, r"has other classes \(.*give the same numbers of classes"),
@@ -203,7 +203,7 @@ def test_other_options_are_refused(features: sa.Features, tmp_path: Path, change
         "features": features,
         "splits": 1,
         "fit": {"epochs": 1, "steps_per_epoch": 1},
-        "directory": tmp_path,
+        "folder": tmp_path,
         **NUMBERS,
     }
     sa.evaluate_splits(**arguments)
@@ -216,16 +216,16 @@ def test_other_options_are_refused(features: sa.Features, tmp_path: Path, change
 
 
 def test_other_clips_are_refused(features: sa.Features, tmp_path: Path) -> None:
-    sa.evaluate_splits(untrained, features, splits=1, directory=tmp_path, **NUMBERS)
+    sa.evaluate_splits(untrained, features, splits=1, folder=tmp_path, **NUMBERS)
     changed = features.array.copy()
     changed[7, 3, 3] += 1e-3
     other = sa.Features.from_arrays(changed, np.repeat(list("abcdefghi"), 6), sources=features.sources)
     with pytest.raises(sa.CheckpointError, match="was made with features"):
-        sa.evaluate_splits(untrained, other, splits=1, directory=tmp_path, **NUMBERS)
+        sa.evaluate_splits(untrained, other, splits=1, folder=tmp_path, **NUMBERS)
 
 
 def test_damaged_results_are_refused(features: sa.Features, tmp_path: Path) -> None:
-    sa.evaluate_splits(untrained, features, splits=1, directory=tmp_path, **NUMBERS)
+    sa.evaluate_splits(untrained, features, splits=1, folder=tmp_path, **NUMBERS)
     path = tmp_path / "split-000.json"
     whole = path.read_bytes()
     without = json.loads(whole)
@@ -233,7 +233,7 @@ def test_damaged_results_are_refused(features: sa.Features, tmp_path: Path) -> N
     for text in (b"", whole[:100], whole[:-40], b"[]", b"\xff\xfe", json.dumps(without).encode()):
         path.write_bytes(text)
         with pytest.raises(sa.CheckpointError, match=r"split-000\.json is no result of a class split, or damaged"):
-            sa.evaluate_splits(untrained, features, splits=1, directory=tmp_path, **NUMBERS)
+            sa.evaluate_splits(untrained, features, splits=1, folder=tmp_path, **NUMBERS)
 
 
 def test_functions_are_told_apart_by_what_they_do() -> None:
@@ -280,7 +280,7 @@ def test_two_at_once_share_the_work(features: sa.Features, tmp_path: Path) -> No
         time.sleep(0.02)
         return untrained(train, validation, seed)
 
-    run = functools.partial(sa.evaluate_splits, make_network, features, splits=5, directory=tmp_path, **NUMBERS)
+    run = functools.partial(sa.evaluate_splits, make_network, features, splits=5, folder=tmp_path, **NUMBERS)
     with ThreadPoolExecutor(3) as pool:
         found = [future.result() for future in [pool.submit(run) for _ in range(3)]]
     assert sorted(calls) == [0, 1, 2, 3, 4]
@@ -301,7 +301,7 @@ def make_network(train, validation, seed):
     return sa.SiameseNetwork(encoder).build(train.shape[1:], seed=seed)
 
 numbers = {"splits": 6, "num_test": 3, "num_validation": 2, "ways": 3}
-found = sa.evaluate_splits(make_network, features, directory=sys.argv[1], num_threads=1, progress=False, **numbers)
+found = sa.evaluate_splits(make_network, features, folder=sys.argv[1], num_threads=1, progress=False, **numbers)
 print(found.accuracy)
 """
 

@@ -169,7 +169,12 @@ def test_splits_of_other_clips(clips: Clips) -> None:
 def test_wrong_use(clips: Clips) -> None:
     with pytest.raises(ParameterError, match=r"got 60 clips of each class; accepted: at most the 50 of 'class0'"):
         sa.split_clips(clips, 40, 20, seed=0)
-    for arguments, name in (((0,), "n_train"), ((1, -1), "n_validation"), ((1, 1, -1), "n_test"), ((1.5,), "n_train")):
+    for arguments, name in (
+        ((0,), "num_train"),
+        ((1, -1), "num_validation"),
+        ((1, 1, -1), "num_test"),
+        ((1.5,), "num_train"),
+    ):
         with pytest.raises(ParameterError, match=f"^{name}"):
             sa.split_clips(clips, *arguments, seed=0)
     for validation, test in ((0.5, 0.5), (-0.1, 0.2), (0.1, float("nan"))):

@@ -486,7 +486,7 @@ def read_wav(path: str) -> np.ndarray:
 
 
 def test_synthetic_files(tmp_path: Path) -> None:
-    clips = synthetic(5, 3, 7, root=tmp_path / "set", sr=22050, duration_seconds=0.7)
+    clips = synthetic(5, 3, 7, root=tmp_path / "set", sr=22050, duration=0.7)
     assert repr(clips) == "Clips('synthetic': 15 clips, 5 classes)"
     assert set(clips.class_names) == set(synthesis.CLASS_NAMES[:5])
     assert list(clips) == [
@@ -502,18 +502,15 @@ def test_synthetic_files(tmp_path: Path) -> None:
 
 
 def test_synthetic_is_the_same_in_every_process(tmp_path: Path) -> None:
-    synthetic(6, 3, 1, root=tmp_path / "here", duration_seconds=0.5)
-    program = (
-        "import sys; from siamaudio.datasets import synthetic\n"
-        "synthetic(6, 3, 1, root=sys.argv[1], duration_seconds=0.5)"
-    )
+    synthetic(6, 3, 1, root=tmp_path / "here", duration=0.5)
+    program = "import sys; from siamaudio.datasets import synthetic\nsynthetic(6, 3, 1, root=sys.argv[1], duration=0.5)"
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "there")], check=True, timeout=120)
     assert contents(tmp_path / "here") == contents(tmp_path / "there")
 
 
 def test_synthetic_clips_do_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
-    few = synthetic(3, 2, 5, root=tmp_path / "few", duration_seconds=0.5)
-    many = synthetic(8, 7, 5, root=tmp_path / "many", duration_seconds=0.5)
+    few = synthetic(3, 2, 5, root=tmp_path / "few", duration=0.5)
+    many = synthetic(8, 7, 5, root=tmp_path / "many", duration=0.5)
     found = contents(tmp_path / "many")
     for name, data in contents(tmp_path / "few").items():
         assert name == "manifest.json" or found[name] == data
@@ -522,12 +519,12 @@ def test_synthetic_clips_do_not_depend_on_how_many_there_are(tmp_path: Path) -> 
 
 
 def test_synthetic_clips_all_differ(tmp_path: Path) -> None:
-    sets = [synthetic(4, 10, seed, root=tmp_path / str(seed), duration_seconds=0.5) for seed in (0, 1)]
+    sets = [synthetic(4, 10, seed, root=tmp_path / str(seed), duration=0.5) for seed in (0, 1)]
     assert len({Path(path).read_bytes() for clips in sets for path in clips.paths}) == 80
 
 
 def test_synthetic_sources(tmp_path: Path) -> None:
-    clips = synthetic(4, 20, root=tmp_path / "set", duration_seconds=0.5)
+    clips = synthetic(4, 20, root=tmp_path / "set", duration=0.5)
     for name in clips.class_names:
         takes = Counter(clips.select_classes([name]).sources)
         assert sum(count for count in takes.values() if count > 1) == 8  # two in five clips
@@ -582,16 +579,16 @@ def test_synthetic_generator_version_goes_up_with_every_change() -> None:
 
 
 def test_synthetic_is_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = synthetic(3, 2, root=tmp_path / "set", duration_seconds=0.5)
+    first = synthetic(3, 2, root=tmp_path / "set", duration=0.5)
     monkeypatch.setattr(synthesis, "render", None)  # making anything anew would fail
-    assert list(synthetic(3, 2, root=tmp_path / "set", duration_seconds=0.5)) == list(first)
+    assert list(synthetic(3, 2, root=tmp_path / "set", duration=0.5)) == list(first)
 
 
 def test_synthetic_cache_has_a_folder_for_each_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
-    choices: list[dict[str, Any]] = [{}, {"seed": 1}, {"n_classes": 3}, {"clips_per_class": 3}, {"sr": 16001}]
-    basis = {"n_classes": 2, "clips_per_class": 2, "duration_seconds": 0.5}
-    sets = [synthetic(**{**basis, **choice}) for choice in [*choices, {"duration_seconds": 0.6}]]
+    choices: list[dict[str, Any]] = [{}, {"seed": 1}, {"num_classes": 3}, {"clips_per_class": 3}, {"sr": 16001}]
+    basis = {"num_classes": 2, "clips_per_class": 2, "duration": 0.5}
+    sets = [synthetic(**{**basis, **choice}) for choice in [*choices, {"duration": 0.6}]]
     parents = {Path(clips.paths[0]).parents[1] for clips in sets}
     assert len(parents) == 6
     assert {parent.parent for parent in parents} == {tmp_path / "siamaudio" / "synthetic"}
@@ -602,30 +599,30 @@ def test_synthetic_does_not_overwrite_other_things(tmp_path: Path) -> None:
     for name in ("mine", "file", "broken"):
         with pytest.raises(DatasetError, match=f"{name}: holds something else than a synthetic set; accepted"):
             synthetic(2, 2, root=tmp_path / name)
-    synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+    synthetic(2, 2, root=tmp_path / "set", duration=0.5)
     before = contents(tmp_path / "set")
     with pytest.raises(DatasetError, match=r"holds a synthetic set made with .*'seed': 0.*accepted.*'seed': 1"):
-        synthetic(2, 2, 1, root=tmp_path / "set", duration_seconds=0.5)
+        synthetic(2, 2, 1, root=tmp_path / "set", duration=0.5)
     assert contents(tmp_path / "set") == before
 
 
 def test_synthetic_of_an_older_generator_is_not_reused(tmp_path: Path) -> None:
-    synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+    synthetic(2, 2, root=tmp_path / "set", duration=0.5)
     manifest = tmp_path / "set" / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "generator_version": 0}))
     with pytest.raises(DatasetError, match="'generator_version': 0"):
-        synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+        synthetic(2, 2, root=tmp_path / "set", duration=0.5)
 
 
 def test_synthetic_notices_missing_clips(tmp_path: Path) -> None:
-    clips = synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+    clips = synthetic(2, 2, root=tmp_path / "set", duration=0.5)
     Path(clips.paths[2]).unlink()
     with pytest.raises(DatasetError, match=r"1 of 4 clips are missing.*remove the folder"):
-        synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+        synthetic(2, 2, root=tmp_path / "set", duration=0.5)
 
 
 def test_synthetic_writes_into_an_empty_folder(tmp_path: Path) -> None:
-    assert len(synthetic(2, 2, root=tmp_path, duration_seconds=0.5)) == len(list(tmp_path.rglob("*.wav"))) == 4
+    assert len(synthetic(2, 2, root=tmp_path, duration=0.5)) == len(list(tmp_path.rglob("*.wav"))) == 4
 
 
 def test_synthetic_says_where_it_cannot_write(tmp_path: Path) -> None:
@@ -638,7 +635,7 @@ def test_synthetic_says_where_it_cannot_write(tmp_path: Path) -> None:
 def test_synthetic_interrupted_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException]
 ) -> None:
-    whole = contents(Path(synthetic(3, 3, root=tmp_path / "whole", duration_seconds=0.5).paths[0]).parents[1])
+    whole = contents(Path(synthetic(3, 3, root=tmp_path / "whole", duration=0.5).paths[0]).parents[1])
     real_render, calls = synthesis.render, 0
 
     def failing_render(*args: Any, **kwargs: Any) -> Any:
@@ -651,9 +648,9 @@ def test_synthetic_interrupted_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(synthesis, "render", failing_render)
         with pytest.raises(interruption):
-            synthetic(3, 3, root=tmp_path / "set", duration_seconds=0.5)
+            synthetic(3, 3, root=tmp_path / "set", duration=0.5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["whole"]
-    synthetic(3, 3, root=tmp_path / "set", duration_seconds=0.5)
+    synthetic(3, 3, root=tmp_path / "set", duration=0.5)
     assert contents(tmp_path / "set") == whole
 
 
@@ -672,7 +669,7 @@ def test_synthetic_killed_is_never_taken_for_whole(tmp_path: Path) -> None:
         process.wait()
     assert list(tmp_path.rglob("*.wav"))  # the half-written set is there, under another name
     assert not (tmp_path / "set").exists()
-    assert len(synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)) == 4
+    assert len(synthetic(2, 2, root=tmp_path / "set", duration=0.5)) == 4
 
 
 def test_synthetic_made_twice_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -682,11 +679,11 @@ def test_synthetic_made_twice_at_the_same_time(tmp_path: Path, monkeypatch: pyte
         nonlocal calls
         calls += 1
         if calls == 1:
-            synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+            synthetic(2, 2, root=tmp_path / "set", duration=0.5)
         return real_render(*args, **kwargs)
 
     monkeypatch.setattr(synthesis, "render", render_while_another_process_finishes)
-    clips = synthetic(2, 2, root=tmp_path / "set", duration_seconds=0.5)
+    clips = synthetic(2, 2, root=tmp_path / "set", duration=0.5)
     assert calls == 8
     assert all(Path(path).is_file() for path in clips.paths)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
@@ -695,17 +692,17 @@ def test_synthetic_made_twice_at_the_same_time(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("arguments", "parameter"),
     [
-        ({"n_classes": 1}, "n_classes"),
-        ({"n_classes": 2.0}, "n_classes"),
+        ({"num_classes": 1}, "num_classes"),
+        ({"num_classes": 2.0}, "num_classes"),
         ({"clips_per_class": 1}, "clips_per_class"),
         ({"clips_per_class": True}, "clips_per_class"),
         ({"seed": -1}, "seed"),
         ({"seed": "0"}, "seed"),
         ({"sr": 8000}, "sr"),
         ({"sr": 192000}, "sr"),
-        ({"duration_seconds": 0.4}, "duration_seconds"),
-        ({"duration_seconds": float("nan")}, "duration_seconds"),
-        ({"duration_seconds": "1"}, "duration_seconds"),
+        ({"duration": 0.4}, "duration"),
+        ({"duration": float("nan")}, "duration"),
+        ({"duration": "1"}, "duration"),
     ],
 )
 def test_synthetic_mistakes(tmp_path: Path, arguments: dict[str, Any], parameter: str) -> None:
@@ -717,7 +714,7 @@ def test_synthetic_mistakes(tmp_path: Path, arguments: dict[str, Any], parameter
 
 def test_synthetic_says_how_many_classes_there_are() -> None:
     count = len(synthesis.CLASS_NAMES)
-    with pytest.raises(ParameterError, match=rf"n_classes: got {count + 1}; accepted: an integer from 2 to {count} "):
+    with pytest.raises(ParameterError, match=rf"num_classes: got {count + 1}; accepted: an integer from 2 to {count} "):
         synthetic(count + 1)
 
 

@@ -120,7 +120,7 @@ def test_figure(space: tuple[Any, list[str]]) -> None:
 
 def test_page_without_files(space: tuple[Any, list[str]], tmp_path: Path) -> None:
     made = sa.embedding_map(*space, method="pca")
-    path = made.to_html(tmp_path / "new" / "map.html", title="A & <b>")
+    path = made.write_html(tmp_path / "new" / "map.html", title="A & <b>")
     page = Page(path.read_text())
     assert page.open == []
     assert not page.named("b")
@@ -137,13 +137,13 @@ def test_page_without_files(space: tuple[Any, list[str]], tmp_path: Path) -> Non
     np.testing.assert_allclose(
         places[:, 1] - places[0, 1], scaled[0] * (made.coordinates[:, 1] - made.coordinates[0, 1]), atol=2e-5
     )
-    assert path.read_bytes() == made.to_html(tmp_path / "again.html", title="A & <b>").read_bytes()
+    assert path.read_bytes() == made.write_html(tmp_path / "again.html", title="A & <b>").read_bytes()
 
 
 def test_page_holds_pictures_and_sounds(sounding: sa.EmbeddingMap, tmp_path: Path) -> None:
     from PIL import Image
 
-    path = sounding.to_html(tmp_path / "map.html")
+    path = sounding.write_html(tmp_path / "map.html")
     data = data_of(path)
     assert len(data["sounds"]) == 24
     with wave.open(io.BytesIO(base64.b64decode(data["sounds"][5].split(",")[1]))) as file:
@@ -163,13 +163,13 @@ def test_page_holds_pictures_and_sounds(sounding: sa.EmbeddingMap, tmp_path: Pat
     assert np.corrcoef(rows, bands)[0, 1] > 0.95
     assert levels.shape == sheet.size[::-1]
     assert "https://" not in path.read_text()
-    silent = data_of(sounding.to_html(tmp_path / "b.html", sounds=False, thumbnails=False))
+    silent = data_of(sounding.write_html(tmp_path / "b.html", sounds=False, thumbnails=False))
     assert (silent["sheet"], silent["sounds"]) == (None, None)
 
 
 def test_many_sounds_are_linked_to(sounding: sa.EmbeddingMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("siamaudio.maps._MOST_SOUND_BYTES", 1000)
-    path = sounding.to_html(tmp_path / "map.html", thumbnails=False)
+    path = sounding.write_html(tmp_path / "map.html", thumbnails=False)
     assert data_of(path)["sounds"][3] == Path(sounding.paths[3]).as_uri()
     assert "must still be where they were" in Page(path.read_text()).text
 
@@ -178,7 +178,7 @@ def test_files_that_cannot_be_read_are_silent(unseen: sa.Features, tmp_path: Pat
     (tmp_path / "b.wav").write_text("no sound")
     paths = [unseen.clips.paths[0], tmp_path / "b.wav", tmp_path / "gone.wav"]
     made = sa.embedding_map(np.eye(3), ["a", "b", "b"], paths=paths, method="pca")
-    data = data_of(made.to_html(tmp_path / "map.html"))
+    data = data_of(made.write_html(tmp_path / "map.html"))
     assert [sound is None for sound in data["sounds"]] == [False, True, True]
     assert data["names"][1:] == ["b.wav", "gone.wav"]
 
@@ -190,7 +190,7 @@ def test_features_of_several_channels(tmp_path: Path) -> None:
     )
     made = sa.embedding_map(np.eye(4), features=features, method="pca")
     assert made.paths is None
-    assert data_of(made.to_html(tmp_path / "map.html"))["sheet"].startswith("data:image/png")
+    assert data_of(made.write_html(tmp_path / "map.html"))["sheet"].startswith("data:image/png")
 
 
 def test_bad_input_is_named(space: tuple[Any, list[str]], synthetic_features: sa.Features) -> None:
@@ -213,7 +213,7 @@ def test_bad_input_is_named(space: tuple[Any, list[str]], synthetic_features: sa
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_in_a_browser(browser: Any, sounding: sa.EmbeddingMap, tmp_path: Path, scheme: str) -> None:
-    path = sounding.to_html(tmp_path / "map.html")
+    path = sounding.write_html(tmp_path / "map.html")
     preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
     for width in (400, 1280):

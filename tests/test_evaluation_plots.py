@@ -64,7 +64,7 @@ def texts(ax: Axes) -> list[str]:
 
 
 def test_roc(pairs: sa.PairResult, ax: Axes) -> None:
-    assert pairs.plot(ax) is ax
+    assert pairs.plot(ax=ax) is ax
     draw(ax)
     np.testing.assert_allclose(ax.lines[0].get_xdata(), 100 * pairs.false_accept)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), 100 * pairs.true_accept)
@@ -75,7 +75,7 @@ def test_roc(pairs: sa.PairResult, ax: Axes) -> None:
 
 
 def test_det(pairs: sa.PairResult, ax: Axes) -> None:
-    assert pairs.plot_det(ax) is ax
+    assert pairs.plot_det(ax=ax) is ax
     draw(ax)
     line = ax.lines[0].get_xydata()
     inside = (pairs.false_accept > 0.001) & (pairs.false_accept < 0.999)
@@ -87,7 +87,7 @@ def test_det(pairs: sa.PairResult, ax: Axes) -> None:
 
 
 def test_calibration(pairs: sa.PairResult, ax: Axes) -> None:
-    assert pairs.plot_calibration(ax) is ax
+    assert pairs.plot_calibration(ax=ax) is ax
     draw(ax)
     assert pairs.calibration is not None
     np.testing.assert_allclose(ax.lines[1].get_xdata(), 100 * pairs.calibration.predicted)
@@ -96,7 +96,7 @@ def test_calibration(pairs: sa.PairResult, ax: Axes) -> None:
 
 def test_comparison(results: list[sa.EvaluationResult], ax: Axes) -> None:
     found = sa.compare(*results, names=("old", "new"))
-    assert found.plot(ax) is ax
+    assert found.plot(ax=ax) is ax
     draw(ax)
     dots = [line for line in ax.lines if line.get_marker() in ("o", "D")]
     drawn = [dot.get_xdata()[0] for dot in dots]  # pyright: ignore[reportIndexIssue]
@@ -110,7 +110,7 @@ def test_comparison(results: list[sa.EvaluationResult], ax: Axes) -> None:
 
 
 def test_split_classes(splits: sa.SplitsResult, ax: Axes) -> None:
-    assert splits.plot(ax) is ax
+    assert splits.plot(ax=ax) is ax
     draw(ax)
     bars = [patch.get_width() for patch in ax.patches if isinstance(patch, Rectangle)]
     assert bars == pytest.approx(sorted(100 * accuracy for accuracy in splits.per_class.values()))
@@ -119,7 +119,7 @@ def test_split_classes(splits: sa.SplitsResult, ax: Axes) -> None:
 
 
 def test_splits(splits: sa.SplitsResult, ax: Axes) -> None:
-    assert splits.plot_splits(ax) is ax
+    assert splits.plot_splits(ax=ax) is ax
     draw(ax)
     accuracies = [100 * result.accuracy for result in splits.results]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), sorted(accuracies))
@@ -131,7 +131,7 @@ def test_leaks(ax: Axes) -> None:
     rng = np.random.default_rng(0)
     array = np.repeat(rng.standard_normal((12, 16, 40)), 2, axis=0)
     report = sa.leak_report(sa.Features.from_arrays(array, np.repeat([*"abc"], 8)), ways=3)
-    assert report.plot(ax) is ax
+    assert report.plot(ax=ax) is ax
     draw(ax)
     bars = [patch.get_width() for patch in ax.patches if isinstance(patch, Rectangle)]
     assert bars == pytest.approx([100 * accuracy for accuracy in report.accuracies.values()])

@@ -130,7 +130,7 @@ def test_a_planted_band_is_found(method: Any, replacement: Any) -> None:
     options = {**FAST, "silence": -80.0, "replacement": replacement}
     explanation = sa.explain(planted, query, supports, method=method, **options)
     for support in range(3):
-        assert explanation.top_segments(support, 1) == (2 * 3 + 1,)
+        assert explanation.top_segments(support, top=1) == (2 * 3 + 1,)
         outside = np.delete(explanation.contributions[support], np.arange(6, 9))
         if method in ("sinex", "gradient", "integrated_gradients"):  # others take several segments at a time
             assert np.abs(outside).max() < 1e-3 * explanation.contributions[support].max()

@@ -54,7 +54,7 @@ def test_wrong_shapes(shape: tuple[int, ...]) -> None:
 
 
 def test_classes_of_another_number_of_images() -> None:
-    with pytest.raises(sa.ParameterError, match="classes: got 3 for 4 images; accepted: one for each image"):
+    with pytest.raises(sa.ParameterError, match="labels: got 3 for 4 images; accepted: one for each image"):
         sa.Features.from_arrays(np.zeros((4, 8, 8)), ["a", "a", "b"])
 
 

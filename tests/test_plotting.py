@@ -136,7 +136,7 @@ def test_empty_history_is_refused() -> None:
 
 
 def test_history_method_draws_into_given_axes(ax: Axes) -> None:
-    assert make_history([0.5]).plot(ax) is ax
+    assert make_history([0.5]).plot(ax=ax) is ax
     assert len(ax.lines) == 1
 
 
@@ -187,7 +187,7 @@ def test_ways(ax: Axes) -> None:
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("classes a task", "one-shot accuracy (%)")
     assert legend_texts(ax) == ["made up", "guessing", f"5 ways: {result.accuracy:.1%}"]
     other = Figure().subplots()
-    assert result.plot_ways(other) is other
+    assert result.plot_ways(ax=other) is other
 
 
 def test_shots_are_named(ax: Axes) -> None:
@@ -251,9 +251,9 @@ def test_any_class_name_can_be_drawn(ax: Axes, plot: Any, name: str, shown: str)
 
 def test_result_methods_draw_into_given_axes(ax: Axes) -> None:
     result = make_result(CLASSES)
-    assert result.plot(ax) is ax
+    assert result.plot(ax=ax) is ax
     other = Figure().subplots()
-    assert result.plot_confusion(other) is other
+    assert result.plot_confusion(ax=other) is other
     assert other.images
 
 

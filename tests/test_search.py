@@ -59,7 +59,7 @@ def test_finds_what_brute_force_finds(rng: np.random.Generator, metric: Any, dty
     np.testing.assert_allclose(kept / np.linalg.norm(kept, axis=1)[:, None],
                                items / np.linalg.norm(items, axis=1)[:, None], atol=0.01)  # fmt: skip
     expected = brute_force(kept.astype(np.float64), queries.astype(np.float32).astype(np.float64), metric)
-    result = index.query(embedding=queries, k=60)
+    result = index.query(embeddings=queries, k=60)
     for q in range(5):
         order = np.argsort(-expected[q], kind="stable")
         np.testing.assert_allclose([hit.similarity for hit in result.hits[q]], expected[q][order], atol=2e-5)
@@ -95,8 +95,8 @@ def test_every_way_to_ask_is_the_same(made: sa.SearchIndex, synthetic_features: 
         made.query(synthetic_features[20], k=7),
         made.query(synthetic_features[20:21].array, k=7),
         made.query(synthetic_features[20:21], k=7),
-        made.query(embedding=made.embedder.embed(synthetic_features[20:21]), k=7),
-        made.query(embedding=made.embedder.embed(synthetic_features[20:21])[0], k=7),
+        made.query(embeddings=made.embedder.embed(synthetic_features[20:21]), k=7),
+        made.query(embeddings=made.embedder.embed(synthetic_features[20:21])[0], k=7),
     ):
         assert paths_of(asked) == paths_of(expected)
         np.testing.assert_allclose(
@@ -136,7 +136,7 @@ def test_k_defaults_to_ten_or_all(made: sa.SearchIndex, trained: sa.SiameseNetwo
 def test_filters_agree_with_the_table(made: sa.SearchIndex, rng: np.random.Generator) -> None:
     table = made.to_frame()
     vector = made.embeddings()[5]
-    similar = pd.Series(made.query(embedding=vector, k=96).to_frame().set_index("path").similarity)
+    similar = pd.Series(made.query(embeddings=vector, k=96).to_frame().set_index("path").similarity)
     names = sorted(set(table.label))
     for arguments, wanted in (
         ({"label": names[3]}, table.label == names[3]),
@@ -148,9 +148,9 @@ def test_filters_agree_with_the_table(made: sa.SearchIndex, rng: np.random.Gener
         ({"where": lambda rows: rows.path.str.endswith("3.wav")}, table.path.str.endswith("3.wav")),
         ({"where": {"start_seconds": 0.0}, "label": names[1]}, table.label == names[1]),
     ):  # fmt: skip
-        found = paths_of(made.query(embedding=vector, k=90, **arguments))
+        found = paths_of(made.query(embeddings=vector, k=90, **arguments))
         assert found == list(similar[similar.index.isin(table.path[wanted])].index)[:90]
-    assert made.query(embedding=vector, where={"label": names[0], "path": table.path[95]}).hits == ((),)
+    assert made.query(embeddings=vector, where={"label": names[0], "path": table.path[95]}).hits == ((),)
 
 
 def test_an_unknown_filter_is_named(made: sa.SearchIndex) -> None:
@@ -162,7 +162,7 @@ def test_an_unknown_filter_is_named(made: sa.SearchIndex) -> None:
         ({"where": lambda rows: np.ones(3, dtype=bool)}, r"returned bool of shape \(3,\)"),
     ):
         with pytest.raises(sa.ParameterError, match=message):
-            made.query(embedding=vector, **arguments)
+            made.query(embeddings=vector, **arguments)
 
 
 # ---- Adding and removing
@@ -254,7 +254,7 @@ def test_metadata_of_every_kind_comes_back() -> None:
         "n": np.array([1, 2]), "share": [0.5, float("nan")], "ok": [True, False], "text": ["x", None],
     }  # fmt: skip
     index.add(embeddings=np.eye(2), metadata=columns)
-    one, two = index.query(embedding=[1.0, 0.5]).hits[0]
+    one, two = index.query(embeddings=[1.0, 0.5]).hits[0]
     assert one.metadata == {"n": 1, "share": 0.5, "ok": True, "text": "x"}
     assert (one.label, one.start_seconds, one.end_seconds) == ("犬", 1.5, 2.0)
     assert (two.path, two.label, two.start_seconds, two.metadata["share"]) == ("b\udcff", None, None, None)
@@ -272,16 +272,16 @@ def test_removing(made: sa.SearchIndex, trained: sa.SiameseNetwork, synthetic_fe
     assert index.remove(label=names[1], where={"path": table.path[20]}) == 0
     assert len(index) == 29
     left = set(table.path[8:]) - set(table.path[9:12])
-    assert set(paths_of(index.query(embedding=vector, k=29))) == left
-    before = index.query(embedding=vector, k=29)
+    assert set(paths_of(index.query(embeddings=vector, k=29))) == left
+    before = index.query(embeddings=vector, k=29)
     index.compact()
-    assert index.query(embedding=vector, k=29).to_dict() == before.to_dict()
+    assert index.query(embeddings=vector, k=29).to_dict() == before.to_dict()
     with pytest.raises(sa.ParameterError, match="remove: got nothing; accepted: paths, label or where"):
         index.remove()
     with pytest.raises(sa.ParameterError, match=r"paths: got .*gone\.wav"):
         index.remove("gone.wav")
     with pytest.raises(sa.ParameterError, match=r"k: got 30; accepted: 1 to 29, the items of the index"):
-        index.query(embedding=vector, k=30)
+        index.query(embeddings=vector, k=30)
 
 
 # ---- Windows
@@ -428,14 +428,14 @@ def test_bad_input_is_named(made: sa.SearchIndex, trained: sa.SiameseNetwork, un
     other = {"embeddings": np.eye(3)}
     for call, message in (
         (lambda: plain.add(**other), r"embeddings: got embeddings of 3 numbers; accepted: 4 numbers"),
-        (lambda: plain.query(embedding=np.ones(5)), r"query: got an embedding of 5 numbers; accepted: one of 4"),
+        (lambda: plain.query(embeddings=np.ones(5)), r"query: got embeddings of 5 numbers; accepted: 4 numbers each"),
         (lambda: plain.add(embeddings=nan), r"embeddings: got NaN or infinite numbers in row 0"),
-        (lambda: plain.query(embedding=nan[0]), r"embedding: got NaN or infinite numbers"),
-        (lambda: plain.query(embedding=np.ones(4), k=5), r"k: got 5; accepted: 1 to 4, the items of the index"),
-        (lambda: plain.query(embedding=np.ones(4), k=0), r"k: got 0; accepted: 1 to 4"),
-        (lambda: empty.query(embedding=np.ones(4), k=1), r"k: got 1; accepted: nothing: the index is empty"),
+        (lambda: plain.query(embeddings=nan[0]), r"embeddings: got NaN or infinite numbers"),
+        (lambda: plain.query(embeddings=np.ones(4), k=5), r"k: got 5; accepted: 1 to 4, the items of the index"),
+        (lambda: plain.query(embeddings=np.ones(4), k=0), r"k: got 0; accepted: 1 to 4"),
+        (lambda: empty.query(embeddings=np.ones(4), k=1), r"k: got 1; accepted: nothing: the index is empty"),
         (lambda: plain.query("a.wav"), r"embedder: got None; accepted: one, to embed sounds"),
-        (lambda: plain.query(), r"query: got neither; accepted: sounds, or an embedding"),
+        (lambda: plain.query(), r"query: got neither; accepted: sounds, or embeddings"),
         (lambda: plain.add(unseen, embeddings=np.eye(4)), r"add: got both; accepted: clips, or embeddings"),
         (lambda: plain.add(embeddings=np.ones(4)), r"embeddings: got shape \(4,\)"),
         (lambda: plain.add(embeddings=np.eye(4), metadata={"n": [1]}), r"1 values of 'n'; accepted: .* 4 items"),

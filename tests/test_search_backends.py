@@ -59,7 +59,7 @@ def fill(index: sa.SearchIndex, items: Any) -> sa.search.Added:
 
 
 def found(index: sa.SearchIndex, queries: Any, k: int = 10, **filters: Any) -> list[set[str]]:
-    return [{hit.path for hit in hits} for hits in index.query(embedding=queries, k=k, **filters).hits]
+    return [{hit.path for hit in hits} for hits in index.query(embeddings=queries, k=k, **filters).hits]
 
 
 def recall(some: list[set[str]], of_all: list[set[str]]) -> float:
@@ -79,12 +79,12 @@ def test_faiss_finds_what_is_nearest(exact: sa.SearchIndex, clusters: tuple[Any,
     items, queries = clusters
     index = sa.SearchIndex(None, metric=exact.metric, backend=backend)
     fill(index, items)
-    expected = exact.query(embedding=queries, k=10)
-    result = index.query(embedding=queries, k=10)
+    expected = exact.query(embeddings=queries, k=10)
+    result = index.query(embeddings=queries, k=10)
     least = 0.9 if exact.metric != "inner_product" else 0.6  # for which neither structure is made
     assert recall(found(index, queries), found(exact, queries)) >= least
     # Similarities are those of exact search, in falling order.
-    known = {hit.path: hit.similarity for hit in exact.query(embedding=queries[:1], k=4800).hits[0]}
+    known = {hit.path: hit.similarity for hit in exact.query(embeddings=queries[:1], k=4800).hits[0]}
     assert [hit.similarity for hit in result.hits[0]] == [known[hit.path] for hit in result.hits[0]]
     assert all(np.diff([hit.similarity for hit in hits]).max() <= 0 for hits in result.hits)
     assert expected.num_items == result.num_items == 4800
@@ -147,20 +147,20 @@ def test_a_damaged_faiss_file_is_made_anew(clusters: tuple[Any, Any], tmp_path: 
     path = tmp_path / "s.db"
     index = sa.SearchIndex(None, path, backend="faiss-hnsw")
     fill(index, items)
-    expected = index.query(embedding=queries).to_dict()
+    expected = index.query(embeddings=queries).to_dict()
     whole = (path / "faiss.index").read_bytes()
     for damaged in (b"", b"junk", whole[:-1], whole[:1000] + b"x" + whole[1001:], None):
         if damaged is None:
             (path / "faiss.index").unlink()
         else:
             (path / "faiss.index").write_bytes(damaged)
-        assert sa.SearchIndex.open(path).query(embedding=queries).to_dict() == expected
+        assert sa.SearchIndex.open(path).query(embeddings=queries).to_dict() == expected
         assert (path / "faiss.index").read_bytes() == whole
     # Another index's file is not taken for this one's.
     other = sa.SearchIndex(None, tmp_path / "o.db", backend="faiss-hnsw")
     fill(other, -items)
     (tmp_path / "o.db" / "faiss.index").write_bytes(whole)
-    best = sa.SearchIndex.open(tmp_path / "o.db").query(embedding=-items[:1], k=1).hits[0][0]
+    best = sa.SearchIndex.open(tmp_path / "o.db").query(embeddings=-items[:1], k=1).hits[0][0]
     assert best.similarity == pytest.approx(1)
 
 
@@ -171,7 +171,7 @@ def test_few_items_are_searched_exactly_until_codes_can_be_trained(clusters: tup
     exact = sa.SearchIndex(None)
     for some in (index, exact):
         fill(some, items[:1023])
-    assert index.query(embedding=queries).to_dict() == exact.query(embedding=queries).to_dict()
+    assert index.query(embeddings=queries).to_dict() == exact.query(embeddings=queries).to_dict()
     for some in (index, exact):
         fill(some, items)
     assert 0.1 < recall(found(index, queries), found(exact, queries)) < 1
@@ -188,9 +188,9 @@ def test_milvus_is_told_of_everything(tmp_path: Path) -> None:
     with sa.SearchIndex(None, path, backend="milvus", metric="euclidean") as index:
         fill(index, vectors)
         index.remove("3.wav")
-        expected = index.query(embedding=vectors[5], k=29).to_dict()
+        expected = index.query(embeddings=vectors[5], k=29).to_dict()
         plain = sa.SearchIndex.open(path, backend="exact")
-        assert plain.query(embedding=vectors[5], k=29).to_dict() == expected
+        assert plain.query(embeddings=vectors[5], k=29).to_dict() == expected
     client = MilvusClient(str(path / "milvus.db"))
     (name,) = client.list_collections()
     rows = client.query(name, filter="id >= 0", output_fields=["path", "label"], limit=100)
@@ -200,12 +200,12 @@ def test_milvus_is_told_of_everything(tmp_path: Path) -> None:
     client.insert(name, [{"id": 77, "vector": vectors[5], "path": "strange", "label": ""}])
     client.close()
     with sa.SearchIndex.open(path) as index:
-        assert index.query(embedding=vectors[5], k=29).to_dict() == expected
+        assert index.query(embeddings=vectors[5], k=29).to_dict() == expected
     client = MilvusClient(str(path / "milvus.db"))
     client.drop_collection(name)
     client.close()
     with sa.SearchIndex.open(path) as index:
-        assert index.query(embedding=vectors[5], k=29).to_dict() == expected
+        assert index.query(embeddings=vectors[5], k=29).to_dict() == expected
 
 
 def test_what_milvus_was_not_sent_yet_is_found(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_what_milvus_was_not_sent_yet_is_found(tmp_path: Path) -> None:
                 index.add(embeddings=broken, metadata=names, commit_every=4)
         assert len(index) == 34  # with other labels than before they are items of their own
         for k in (1, 34):
-            hits = index.query(embedding=vectors[20], k=k).hits[0]
+            hits = index.query(embeddings=vectors[20], k=k).hits[0]
             assert (len(hits), hits[0].path) == (k, "20.wav")
             assert len({hit.similarity for hit in hits if hit.path == "20.wav"}) == 1
         fill(index, vectors)

@@ -44,7 +44,7 @@ def result(trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path_factory: py
 
 @pytest.fixture(scope="module")
 def page_file(result: sa.SearchResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return result.write_report(tmp_path_factory.mktemp("page") / "new" / "found.html", title="Found & <b>")
+    return result.write_html(tmp_path_factory.mktemp("page") / "new" / "found.html", title="Found & <b>")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_long_recordings_are_cut_and_resampled(unseen: sa.Features, tmp_path: Pa
     soundfile.write(tmp_path / "long.flac", 0.1 * np.random.default_rng(0).normal(size=44100 * 40), 44100)
     index = sa.SearchIndex(None, metric="euclidean")
     index.add(embeddings=np.eye(2), metadata={"path": [str(tmp_path / "long.flac")] * 2, "end_seconds": [40.0, 8.0]})
-    found = index.query(embedding=[1.0, 0.0]).write_report(tmp_path / "found.html")
+    found = index.query(embeddings=[1.0, 0.0]).write_html(tmp_path / "found.html")
     page = Page(found.read_text())
     assert "the first 30 s" in page.text
     assert "similarity is minus the Euclidean distance" in page.text
@@ -113,7 +113,7 @@ def test_long_recordings_are_cut_and_resampled(unseen: sa.Features, tmp_path: Pa
 
 def test_same_input_gives_the_same_bytes(result: sa.SearchResult, page_file: Path, tmp_path: Path) -> None:
     with plt.style.context("dark_background"):
-        again = result.write_report(str(tmp_path / "again.html"), title="Found & <b>")
+        again = result.write_html(str(tmp_path / "again.html"), title="Found & <b>")
     assert again.read_bytes() == page_file.read_bytes()
     assert plt.get_fignums() == []
 
@@ -122,7 +122,7 @@ def test_nothing_found_is_said(trained: sa.SiameseNetwork, unseen: sa.Features, 
     index = sa.SearchIndex(trained)
     index.add(unseen.clips, progress=False)
     found = index.query(unseen.clips.paths[0], where=lambda rows: rows.path == "none")
-    assert "Nothing passed the filter." in Page(found.write_report(tmp_path / "a.html").read_text()).text
+    assert "Nothing passed the filter." in Page(found.write_html(tmp_path / "a.html").read_text()).text
 
 
 @pytest.mark.slow

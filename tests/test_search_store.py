@@ -59,7 +59,7 @@ def test_reopened_it_answers_with_the_same_bits(tmp_path: Path, dtype: Any, metr
     queries = vectors(50)[-5:]
     reopened = sa.SearchIndex.open(tmp_path / "s.db")
     assert (reopened.dtype, reopened.metric, len(reopened)) == (dtype, metric, NUM_ITEMS)
-    assert reopened.query(embedding=queries, k=NUM_ITEMS).to_dict() == index.query(embedding=queries, k=40).to_dict()
+    assert reopened.query(embeddings=queries, k=NUM_ITEMS).to_dict() == index.query(embeddings=queries, k=40).to_dict()
     assert add(reopened) == sa.search.Added(0, NUM_ITEMS, 0)
 
 
@@ -256,7 +256,7 @@ def test_two_writers(stored: Path) -> None:
     assert content(first) == content(sa.SearchIndex.open(stored)) == EXPECTED
     # Whoever only reads has what was there when it was opened.
     assert content(second) == expected
-    assert len(second.query(embedding=vectors()[0], k=36).hits[0]) == 36
+    assert len(second.query(embeddings=vectors()[0], k=36).hits[0]) == 36
 
 
 PROCESS = """

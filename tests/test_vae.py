@@ -153,7 +153,7 @@ def test_a_few_clips_are_learned_by_heart(clips: npt.NDArray[np.float32]) -> Non
 
 def test_history_tells_what_the_loss_is_made_of(clips: npt.NDArray[np.float32]) -> None:
     vae = _small(beta=0.5, warmup_epochs=4)
-    vae.fit(clips[:8], clips[8:], epochs=6, validation_freq=2, num_threads=1, progress=False)
+    vae.fit(clips[:8], validation=clips[8:], epochs=6, validation_freq=2, num_threads=1, progress=False)
     records = vae.history_.records
     assert [record["beta"] for record in records] == [0.125, 0.25, 0.375, 0.5, 0.5, 0.5]
     assert [core.kl_weight(beta=0.5, warmup_epochs=4, epoch=epoch) for epoch in range(6)] == vae.history_["beta"]
@@ -204,21 +204,21 @@ def test_warm_start_goes_on(clips: npt.NDArray[np.float32]) -> None:
 
 def test_a_training_that_was_cut_off_goes_on_with_the_same_bits(clips: npt.NDArray[np.float32], tmp_path: Path) -> None:
     options: dict[str, Any] = {"epochs": 4, "num_threads": 1, "progress": False, "checkpoint_every": 3}
-    whole = _small().fit(clips[:9], clips[9:], **options)
+    whole = _small().fit(clips[:9], validation=clips[9:], **options)
 
     def cut_off(*_: object) -> None:
         if len(list(tmp_path.glob("*.checkpoint"))) == 2:
             raise RuntimeError("cut off")
 
     with pytest.raises(RuntimeError):
-        _small().fit(clips[:9], clips[9:], checkpoint=tmp_path, callbacks=[cut_off], **options)
-    rest = _small().fit(clips[:9], clips[9:], checkpoint=tmp_path, resume=True, **options)
+        _small().fit(clips[:9], validation=clips[9:], checkpoint=tmp_path, callbacks=[cut_off], **options)
+    rest = _small().fit(clips[:9], validation=clips[9:], checkpoint=tmp_path, resume=True, **options)
     for name, value in whole.weights().items():
         np.testing.assert_array_equal(value, rest.weights()[name])
     assert rest.history_["loss"] == whole.history_["loss"]
     assert rest.history_["kl"] == whole.history_["kl"]
     with pytest.raises(sa.CheckpointError, match=r"autoencoder\.beta was 1\.0, and is now 0\.5"):
-        _small(beta=0.5).fit(clips[:9], clips[9:], checkpoint=tmp_path, resume=True, **options)
+        _small(beta=0.5).fit(clips[:9], validation=clips[9:], checkpoint=tmp_path, resume=True, **options)
     with pytest.raises(sa.CheckpointError, match="is the checkpoint of a training, not a variational autoencoder"):
         sa.VariationalAutoencoder.load(next(tmp_path.glob("*.checkpoint")))
 
@@ -242,7 +242,7 @@ def test_values_that_are_not_finite_are_refused(clips: npt.NDArray[np.float32], 
         with pytest.raises(sa.DatasetError, match="NaN or infinite"):
             _small().fit(x, epochs=1, progress=False)
         with pytest.raises(sa.DatasetError, match="NaN or infinite"):
-            _small().fit(clips, x, epochs=1, progress=False)
+            _small().fit(clips, validation=x, epochs=1, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_arguments_of_fit(clips: npt.NDArray[np.float32]) -> None:
         _small().fit(clips[0], epochs=1, progress=False)
     with pytest.raises(sa.TrainingError, match="two clips or more"):
         _small().fit(clips[:1], epochs=1, progress=False)
-    assert len(_small().fit(clips, clips[:0], epochs=1, progress=False).history_) == 1
+    assert len(_small().fit(clips, validation=clips[:0], epochs=1, progress=False).history_) == 1
 
 
 # ---- Use
@@ -410,7 +410,7 @@ def test_pictures(trained: sa.VariationalAutoencoder, clips: npt.NDArray[np.floa
     assert [ax.get_title() for ax in figure.axes[:3]] == ["a", "b", "c"]
     with pytest.raises(sa.ParameterError, match="num_clips"):
         trained.plot_reconstructions(clips, num_clips=0)
-    ax = plotting.plot_history(_small().fit(clips[:8], clips[8:], epochs=2, progress=False).history_)
+    ax = plotting.plot_history(_small().fit(clips[:8], validation=clips[8:], epochs=2, progress=False).history_)
     legend = ax.get_legend()
     assert legend is not None
     assert "validation loss" in [text.get_text() for text in legend.get_texts()]

@@ -422,7 +422,7 @@ def test_fetch(server: tuple[str, Path], rng: np.random.Generator) -> None:
     published_h5(folder / "yamnet.h5", weights, random_norms(weights, rng))
     expected = sa.models.Yamnet.from_keras(folder / "yamnet.h5").fingerprint()
     digest = hashlib.sha256((folder / "yamnet.h5").read_bytes()).hexdigest()
-    fetch = sa.models.Yamnet.fetch
+    fetch = sa.models.Yamnet.download
     with pytest.raises(sa.DatasetError, match="not the file that was expected"):
         fetch(f"{address}/yamnet.h5", checksum=f"sha256:{'0' * 64}", progress=False)
     assert fetch(f"{address}/yamnet.h5", checksum=f"sha256:{digest}", progress=False).fingerprint() == expected

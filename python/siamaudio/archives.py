@@ -12,7 +12,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -163,7 +163,7 @@ def _is_tar(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _decompressed(path: Path, limit: int) -> Iterator[Any]:
+def _decompressed(path: Path, limit: int) -> Generator[Any]:
     with path.open("rb") as file:
         start = file.read(8)
     opener = next((opener for magic, opener in _DECOMPRESSORS if start.startswith(magic)), open)

@@ -69,6 +69,9 @@ class ClassificationResult:
     def __repr__(self) -> str:
         return f"ClassificationResult({len(self.queries)} queries, {len(self.classes)} classes)"
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.to_frame().to_html(float_format='{:.1%}'.format)}"
+
 
 def classify_oneshot(
     net: SiameseNetwork,

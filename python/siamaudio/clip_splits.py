@@ -195,7 +195,7 @@ def split_sources(clips: LabelledClips, *, validation: float = 0.0, test: float 
 
 
 def split_clips(
-    clips: LabelledClips, n_train: int, n_validation: int = 0, n_test: int | None = None, *, seed: int
+    clips: LabelledClips, num_train: int, num_validation: int = 0, num_test: int | None = None, *, seed: int
 ) -> ClipSplit:
     """Divide at random, with the same number of clips of every class.
 
@@ -203,11 +203,11 @@ def split_clips(
     ----------
     clips : Clips
         What is divided.
-    n_train : int > 0
+    num_train : int > 0
         Training clips of each class, as Lloret's 100.
-    n_validation : int >= 0
+    num_validation : int >= 0
         Validation clips of each class.
-    n_test : int >= 0 or None
+    num_test : int >= 0 or None
         Test clips of each class; None: all that are left.
     seed : int >= 0
         Of the order of each class's clips.
@@ -224,7 +224,11 @@ def split_clips(
     >>> [len(part) for part in clips.split(sa.split_clips(clips, 2, seed=0))]
     [4, 0, 2]
     """
-    for name, value, least in (("n_train", n_train, 1), ("n_validation", n_validation, 0), ("n_test", n_test or 0, 0)):
+    for name, value, least in (
+        ("num_train", num_train, 1),
+        ("num_validation", num_validation, 0),
+        ("num_test", num_test or 0, 0),
+    ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ParameterError(name, value, f"an integer, {least} or more")
     rng = np.random.default_rng(_seed(seed))
@@ -232,10 +236,10 @@ def split_clips(
     groups: dict[str, list[int]] = {part: [] for part in _PARTS}
     for label, class_name in enumerate(clips.class_names):
         own = rng.permutation(np.flatnonzero(labels == label))
-        needed = n_train + n_validation + (n_test or 0)
+        needed = num_train + num_validation + (num_test or 0)
         if len(own) < needed:
             raise ParameterError("split", f"{needed} clips of each class", f"at most the {len(own)} of {class_name!r}")
-        ends = [n_train, n_train + n_validation, len(own) if n_test is None else needed]
+        ends = [num_train, num_train + num_validation, len(own) if num_test is None else needed]
         for part, start, end in zip(_PARTS, [0, *ends], ends, strict=False):
             groups[part] += own[start:end].tolist()
     return ClipSplit(*(tuple(sorted(groups[part])) for part in _PARTS), num_clips=len(labels), seed=seed)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from siamaudio.errors import ParameterError
-from siamaudio.options import Registry
+from siamaudio.options import Registry, changed_repr
 
 if TYPE_CHECKING:
     from siamaudio._engine import core
@@ -73,6 +73,9 @@ class ConvBlock:
     pooling: Literal["max", "average", "none"] = "max"
     pool_size: int | tuple[int, int] = 2
     dropout: float = 0.25
+
+    def __repr__(self) -> str:
+        return changed_repr(self)
 
     def __post_init__(self) -> None:
         for name in ("kernel_size", "stride", "pool_size"):
@@ -151,6 +154,9 @@ class ConvEncoder:
     dense: tuple[Dense, ...] = (Dense(),)
     l2_normalize: bool = False
 
+    def __repr__(self) -> str:
+        return changed_repr(self)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         object.__setattr__(self, "dense", tuple(self.dense))
@@ -217,6 +223,9 @@ class YamnetEncoder:
     trainable: bool = False
     dense: tuple[Dense, ...] = ()
     l2_normalize: bool = False
+
+    def __repr__(self) -> str:
+        return changed_repr(self)
 
     def __post_init__(self) -> None:
         if self.weights is not None:

@@ -215,7 +215,7 @@ class _Work:
         return made
 
 
-def _progress_bar(total: int, num_left: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm | None]:
+def _progress_bar(total: int, num_left: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm[Any] | None]:
     """Return a bar, or nothing where none is asked for: a disabled one too takes a lock that tqdm shares with forks.
 
     A fork that is killed while it has that lock would leave this process waiting for ever.

@@ -98,7 +98,7 @@ class Features:
         self._array = array
         self.clips = clips
         self.front_end = front_end
-        self.skipped = tuple(skipped)
+        self.skipped: tuple[Skipped, ...] = tuple(skipped)
         self._lengths = _checked_lengths(lengths, array.shape[0], array.shape[-1])
         for clip in self.skipped[:_MOST_WARNINGS]:
             warnings.warn(f"left out {clip}", stacklevel=3)
@@ -110,7 +110,7 @@ class Features:
     def from_arrays(
         cls,
         array: npt.ArrayLike,
-        classes: Sequence[str] | npt.NDArray[Any],
+        labels: Sequence[str] | npt.NDArray[Any],
         *,
         sources: Sequence[str] | None = None,
         folds: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
@@ -123,7 +123,7 @@ class Features:
         ----------
         array : array-like [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
             One image a clip, of one channel or of several; float16 is kept, all else becomes float32.
-        classes : sequence of str or int [shape=(clips,)]
+        labels : sequence of str or int [shape=(clips,)]
             Class of each clip.
         sources : sequence of str or None
             What each clip was cut from; None: each is a source of its own.
@@ -146,11 +146,11 @@ class Features:
         Features(4 clips of 8 bands x 8 frames, 2 classes)
         """
         images = np.asarray(array)
-        if images.ndim and len(images) != len(classes):
-            raise ParameterError("classes", f"{len(classes)} for {len(images)} images", "one for each image")
+        if images.ndim and len(images) != len(labels):
+            raise ParameterError("labels", f"{len(labels)} for {len(images)} images", "one for each image")
         clips = Clips(
             paths=[f"clip {index}" for index in range(len(images) if images.ndim else 0)],
-            class_of_clip=[str(class_name) for class_name in classes],
+            class_of_clip=[str(class_name) for class_name in labels],
             sources=sources,
             folds=folds,
             name=name,
@@ -443,9 +443,9 @@ class Features:
 
     def split_classes(
         self,
-        n_train: int | None = None,
-        n_validation: int | None = None,
-        n_test: int | None = None,
+        num_train: int | None = None,
+        num_validation: int | None = None,
+        num_test: int | None = None,
         *,
         seed: int | None = None,
         train: Sequence[str] | None = None,
@@ -469,7 +469,14 @@ class Features:
         (4, 0, 2)
         """
         split = split_classes(
-            self.class_names, n_train, n_validation, n_test, seed=seed, train=train, validation=validation, test=test
+            self.class_names,
+            num_train,
+            num_validation,
+            num_test,
+            seed=seed,
+            train=train,
+            validation=validation,
+            test=test,
         )
         return self.select_classes(split.train), self.select_classes(split.validation), self.select_classes(split.test)
 

@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from siamaudio.errors import SiamaudioError, StoreError
@@ -73,7 +73,7 @@ def replace_file(path: Path, *pieces: bytes | memoryview) -> None:
 
 
 @contextlib.contextmanager
-def told_as_store_error(path: Path, hint: str = "") -> Iterator[None]:
+def told_as_store_error(path: Path, hint: str = "") -> Generator[None]:
     """Tell what the system does not allow as a StoreError that names the store.
 
     Parameters
@@ -92,7 +92,7 @@ def told_as_store_error(path: Path, hint: str = "") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Generator[None]:
     """Be the only one, of all threads and processes that ask, who makes `path`.
 
     The lock is a hidden file beside `path`. A process that ends, however it ends, lets go of it.

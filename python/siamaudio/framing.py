@@ -173,7 +173,7 @@ def native(front_end: FrontEnd) -> _audio.Spectrogram:
 def _native(front_end: FrontEnd, _isa: str | None) -> _audio.Spectrogram:
     from siamaudio._frontend import audio_core
 
-    return audio_core.Spectrogram(**front_end._native_options())
+    return audio_core.Spectrogram(**front_end._native_options())  # pyright: ignore[reportPrivateUsage]
 
 
 def count_frames(front_end: FrontEnd, num_samples: int) -> int:

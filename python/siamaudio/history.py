@@ -26,7 +26,7 @@ class History:
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
-        self.records = tuple(records)
+        self.records: tuple[dict[str, Any], ...] = tuple(records)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -47,13 +47,16 @@ class History:
         shown += "" if loss is None else f", validation loss {loss:.4f}"
         return f"History({len(self)} epochs, loss {last['loss']:.4f}{shown})"
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.to_frame().to_html()}"
+
     def to_frame(self) -> pd.DataFrame:
         """Return the records as a table, one row an epoch."""
         import pandas as pd
 
         return pd.DataFrame(list(self.records)).set_index("epoch") if self.records else pd.DataFrame()
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the loss, and validation where there was any: its loss, or on a second axis its accuracy.
 
         Parameters

@@ -119,7 +119,7 @@ def mel_weights(log_mel: LogMel) -> npt.NDArray[np.float32]:
     from siamaudio._frontend import audio_core
 
     filter_options = ("sr", "n_fft", "n_mels", "fmin", "fmax", "mel_scale", "area_norm", "linear_in_mel")
-    options = log_mel._native_options()
+    options = log_mel._native_options()  # pyright: ignore[reportPrivateUsage]
     return audio_core.mel_filterbank(**{name: options[name] for name in filter_options})
 
 

@@ -38,8 +38,8 @@ class ArrayReader:
 
     def __init__(self, array: npt.NDArray[Any]) -> None:
         self._array = array
-        self.shape = array.shape
-        self.dtype = array.dtype
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
 
     def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Return a copy of some rows."""
@@ -80,9 +80,10 @@ class LazyArray:
         self._readers = tuple(readers)
         self._reader_of_row = reader_of_row
         self._row_in_reader = row_in_reader
-        self.dtype = np.result_type(*(reader.dtype for reader in readers))  # which holds the values of all
-        self.shape = (len(row_in_reader), *self._readers[0].shape[1:])
-        self.ndim = len(self.shape)
+        # One that holds the values of all.
+        self.dtype: np.dtype[Any] = np.result_type(*(reader.dtype for reader in readers))
+        self.shape: tuple[int, ...] = (len(row_in_reader), *self._readers[0].shape[1:])
+        self.ndim: int = len(self.shape)
 
     @classmethod
     def of(cls, reader: ReadsRows, rows: npt.NDArray[np.int64] | None = None) -> LazyArray:

@@ -15,6 +15,7 @@ from siamaudio import framing, inverse
 from siamaudio.errors import ParameterError
 from siamaudio.framing import Log, PadMode, WindowAlign
 from siamaudio.front_end_presets import preset_options
+from siamaudio.options import changed_repr
 from siamaudio.windows import Window
 
 if TYPE_CHECKING:
@@ -140,6 +141,9 @@ class LogMel:
     gain: float = 1.0
     preemphasis: float = 0.0
     remove_dc: bool = False
+
+    def __repr__(self) -> str:
+        return changed_repr(self)
 
     def __post_init__(self) -> None:
         if self.duration is not None:

@@ -105,7 +105,7 @@ class EmbeddingMap:
             self.coordinates, self.labels, self.classes, title=_NAMES[self.method], explained=self.explained, ax=ax
         )
 
-    def to_html(
+    def write_html(
         self,
         path: str | os.PathLike[str],
         *,
@@ -228,7 +228,7 @@ def embedding_map(
         t-SNE or UMAP, which keep neighbours together, or the two directions in which embeddings differ most. UMAP needs
         the package umap-learn.
     features : Features or None
-        What was embedded: `EmbeddingMap.to_html` shows their spectrograms, and plays the files that they are of.
+        What was embedded: `EmbeddingMap.write_html` shows their spectrograms, and plays the files that they are of.
     paths : sequence of path-like or None
         Files of the clips; None: those of the features, as far as there are any.
     perplexity : float > 0
@@ -255,7 +255,7 @@ def embedding_map(
     >>> made = sa.embedding_map(embeddings, np.repeat(["a", "b", "c"], 5), method="pca")
     >>> made.coordinates.shape
     (15, 2)
-    >>> made.to_html("map.html").name
+    >>> made.write_html("map.html").name
     'map.html'
     """
     vectors = np.asarray(embeddings, dtype=np.float64)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from siamaudio import framing
 from siamaudio.errors import ParameterError
 from siamaudio.log_mel import LogMel
+from siamaudio.options import changed_repr
 
 __all__ = ["MFCC"]
 
@@ -51,6 +52,9 @@ class MFCC:
     dct_type: int = 2
     norm: Literal["ortho"] | None = "ortho"
     lifter: float = 0.0
+
+    def __repr__(self) -> str:
+        return changed_repr(self)
 
     def __post_init__(self) -> None:
         if not isinstance(self.log_mel, LogMel):

@@ -98,12 +98,12 @@ class SiameseNetwork:
         optimizer: Optimizer | str | None = None,
         augment: Sequence[Augmentation] = (),
     ) -> None:
-        self.encoder = ConvEncoder() if encoder is None else encoder
+        self.encoder: Encoder = ConvEncoder() if encoder is None else encoder
         self.distance = distance
         self.head = head
-        self.loss = BinaryCrossentropy() if loss is None else loss
-        self.sampler = Balanced() if sampler is None else sampler
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self.loss: Loss | str | Sequence[Loss | str] = BinaryCrossentropy() if loss is None else loss
+        self.sampler: Sampler | str = Balanced() if sampler is None else sampler
+        self.optimizer: Optimizer | str = Adam() if optimizer is None else optimizer
         self.augment = augment
 
     @classmethod
@@ -260,8 +260,8 @@ class SiameseNetwork:
         self.train_classes_: tuple[str, ...] = ()
         self.validation_classes_: tuple[str, ...] = ()
         self.split_: Split | None = None
-        self.history_ = History()
-        self.best_epoch_ = -1
+        self.history_: History = History()
+        self.best_epoch_: int = -1
         return self
 
     def fit(

@@ -7,10 +7,11 @@ from typing import Any
 
 from siamaudio import augment, encoders, losses, optimizers, samplers
 from siamaudio.errors import ParameterError
+from siamaudio.options import Registry
 
 __all__ = ["REGISTRIES", "from_dict", "listed_losses", "to_dict"]
 
-REGISTRIES = {
+REGISTRIES: dict[str, Registry[Any]] = {
     "loss": losses.registry,
     "sampler": samplers.registry,
     "optimizer": optimizers.registry,

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from siamaudio.errors import ParameterError
 
-__all__ = ["Registry", "with_settings"]
+__all__ = ["Registry", "changed_repr", "with_settings"]
 
 Option = TypeVar("Option")
 _NONE = "none"
@@ -46,6 +46,9 @@ class Registry(Generic[Option]):
         self.kind = kind
         self.classes = classes
         self._by_name: dict[str, type[Option]] = {_name_of(cls): cls for cls in classes}
+
+    def __repr__(self) -> str:
+        return f"<registry of {self.kind} options: {_listed(self.names)}>"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,6 +129,29 @@ class Registry(Generic[Option]):
 
         checked = self.from_dict(self.to_dict(self.parse(option)))
         return getattr(core, type(checked).__name__ + "Options")(**dataclasses.asdict(checked))  # pyright: ignore[reportArgumentType]
+
+
+def changed_repr(option: Any) -> str:
+    """Return what makes a dataclass's instance again, without the fields that have their defaults.
+
+    Parameters
+    ----------
+    option : dataclass instance
+        One whose fields all are keyword-only and have defaults.
+
+    Examples
+    --------
+    >>> from siamaudio import ConvBlock
+    >>> ConvBlock(filters=8)
+    ConvBlock(filters=8)
+    """
+    defaults = type(option)()
+    changed = [
+        f"{field.name}={getattr(option, field.name)!r}"
+        for field in dataclasses.fields(option)
+        if getattr(option, field.name) != getattr(defaults, field.name)
+    ]
+    return f"{type(option).__name__}({', '.join(changed)})"
 
 
 def with_settings(option: Option, settings: Mapping[str, str], *, within: str = "") -> Option:

@@ -1,5 +1,8 @@
 """Pictures of explanations, drawn with matplotlib as those of `siamaudio.plotting`."""
 
+# What plots share is private to them.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -136,7 +139,7 @@ def plot_heat_map(
         interpolation="nearest",
     )
     unit = (extent[1] - extent[0]) / image.shape[1]
-    for rank, segment in enumerate(explanation.top_segments(support, _NUM_MARKED), start=1):
+    for rank, segment in enumerate(explanation.top_segments(support, top=_NUM_MARKED), start=1):
         band, frame = _inside(explanation.segments[support] == segment)
         place = (extent[0] + (frame + 0.5) * unit, band)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6}

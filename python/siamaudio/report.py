@@ -337,6 +337,8 @@ def _level_fact(front_end: LogMel) -> str:
             return f"natural logarithm of the {kind} plus {front_end.log_offset:g}"
         case "ln_nonzero":
             return f"natural logarithm of the {kind} where it is not 0"
+        case "db":
+            pass
     zero = "a clip's largest power" if front_end.ref == "max" else f"a power of {front_end.ref:g}"
     top = "" if front_end.top_db is None else f", at most {front_end.top_db:g} dB below a clip's loudest"
     return f"dB, 0 dB is {zero}, powers below {front_end.amin:g} raised to it{top}"

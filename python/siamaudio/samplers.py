@@ -60,6 +60,12 @@ class Batch:
     triplets: npt.NDArray[np.int64]
     num_support: int
 
+    def __repr__(self) -> str:
+        sides = f", {self.num_sides} sides" if self.num_sides > 1 else ""
+        counts = {"pairs": len(self.pairs), "triplets": len(self.triplets), "supports": self.num_support}
+        listed = "".join(f", {count} {name}" for name, count in counts.items() if count)
+        return f"Batch({len(self.clips)} clips{sides}{listed})"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sampler:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from siamaudio import framing, inverse
 from siamaudio.framing import Log, PadMode, WindowAlign
+from siamaudio.options import changed_repr
 from siamaudio.windows import Window
 
 __all__ = ["Spectrogram"]
@@ -60,6 +61,9 @@ class Spectrogram:
     gain: float = 1.0
     preemphasis: float = 0.0
     remove_dc: bool = False
+
+    def __repr__(self) -> str:
+        return changed_repr(self)
 
     def __post_init__(self) -> None:
         framing.check_framing(self)

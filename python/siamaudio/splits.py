@@ -85,9 +85,9 @@ class ClassSplit:
 
 def split_classes(
     class_names: Iterable[str],
-    n_train: int | None = None,
-    n_validation: int | None = None,
-    n_test: int | None = None,
+    num_train: int | None = None,
+    num_validation: int | None = None,
+    num_test: int | None = None,
     *,
     seed: int | None = None,
     train: Iterable[str] | None = None,
@@ -100,11 +100,11 @@ def split_classes(
     ----------
     class_names : iterable of str
         The classes to divide; their order and repetitions do not matter.
-    n_train : int, optional
+    num_train : int, optional
         Number of training classes, at least 2 (a network needs pairs of different classes).
-    n_validation : int, optional
+    num_validation : int, optional
         Number of validation classes, 0 or more; None means 0.
-    n_test : int, optional
+    num_test : int, optional
         Number of test classes, 0 or more; None means all classes that are left. Where the three counts come to
         less than the number of classes, the rest is not used.
     seed : int, optional
@@ -135,19 +135,19 @@ def split_classes(
     6
     """
     known = sorted(set(class_names))
-    counts_given = any(count is not None for count in (n_train, n_validation, n_test))
+    counts_given = any(count is not None for count in (num_train, num_validation, num_test))
     names_given = any(names is not None for names in (train, validation, test))
     if counts_given and names_given:
         raise ParameterError(
             "split",
             "both counts and class names",
-            "either n_train, n_validation, n_test and seed, or train, validation and test",
+            "either num_train, num_validation, num_test and seed, or train, validation and test",
         )
     if names_given:
         if seed is not None:
             raise ParameterError("seed", seed, "None where classes are named: nothing is drawn")
         return _split_by_name(known, train, validation, test)
-    return _split_by_count(known, n_train, n_validation, n_test, seed)
+    return _split_by_count(known, num_train, num_validation, num_test, seed)
 
 
 def draw_class_splits(
@@ -219,13 +219,13 @@ def draw_class_splits(
 
 
 def _split_by_count(
-    known: list[str], n_train: int | None, n_validation: int | None, n_test: int | None, seed: int | None
+    known: list[str], num_train: int | None, num_validation: int | None, num_test: int | None, seed: int | None
 ) -> ClassSplit:
-    if n_train is None:
-        raise ParameterError("n_train", n_train, "the number of training classes, or their names as train=[...]")
-    first = _whole_number("n_train", n_train, minimum=2)
-    second = 0 if n_validation is None else _whole_number("n_validation", n_validation)
-    third = max(len(known) - first - second, 0) if n_test is None else _whole_number("n_test", n_test)
+    if num_train is None:
+        raise ParameterError("num_train", num_train, "the number of training classes, or their names as train=[...]")
+    first = _whole_number("num_train", num_train, minimum=2)
+    second = 0 if num_validation is None else _whole_number("num_validation", num_validation)
+    third = max(len(known) - first - second, 0) if num_test is None else _whole_number("num_test", num_test)
     if seed is None:
         raise ParameterError("seed", seed, "an integer, 0 or more: classes are drawn at random only from a given seed")
     valid_seed = _whole_number("seed", seed)

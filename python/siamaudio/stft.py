@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from siamaudio import framing, inverse
 from siamaudio.framing import PadMode, WindowAlign
+from siamaudio.options import changed_repr
 from siamaudio.windows import Window
 
 __all__ = ["STFT"]
@@ -50,6 +51,9 @@ class STFT:
     center: bool = True
     snip_edges: bool = True
     pad_mode: PadMode = "constant"
+
+    def __repr__(self) -> str:
+        return changed_repr(self)
 
     def __post_init__(self) -> None:
         framing.check_framing(self)

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ def check_writable(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def making(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def making(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Generator[None]:
     """Be the only one who makes the store at `path`; what the system does not allow is told as a StoreError.
 
     Parameters
@@ -248,7 +248,7 @@ class UnfinishedStore:
             lines = [_line(self._header), *(_line([block, *record]) for block, record in self._done.items())]
             write_synced(self._folder / "journal.partial", b"".join(lines))
             (self._folder / "journal.partial").replace(self._folder / _JOURNAL)
-        self.missing = [block for block in range(layout.num_blocks) if block not in self._done]
+        self.missing: list[int] = [block for block in range(layout.num_blocks) if block not in self._done]
 
     def write(
         self, block: int, values: npt.NDArray[Any], lengths: list[int], failed: list[tuple[int, str, str]]

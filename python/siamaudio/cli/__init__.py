@@ -37,7 +37,7 @@ from siamaudio.errors import ParameterError, SiamaudioError
 
 __all__ = ["app", "main"]
 
-app = cyclopts.App(
+app: cyclopts.App = cyclopts.App(
     name="siamaudio",
     help="One-shot audio recognition with siamese networks.",
     version=sa.__version__,

@@ -79,7 +79,7 @@ def evaluate_splits(
         fit={"epochs": epochs, "device": device},
         calibrate=calibrate,
         seed=seed,
-        directory=out,
+        folder=out,
         num_threads=num_threads,
     )
     if json:

@@ -113,7 +113,7 @@ def explain(
     print(f"{query}: {explanation.predicted_class}")
     for support, (name, similarity) in enumerate(zip(explanation.classes, explanation.similarities, strict=True)):
         values = explanation.contributions[support]
-        ranked = explanation.top_segments(support, top)
+        ranked = explanation.top_segments(support, top=top)
         segments = ", ".join(f"{segment} ({values[segment]:+.2g})" for segment in ranked)
         print(f"  {name:<24} {similarity:7.3f}  top segments: {segments}")
     if tested is not None:

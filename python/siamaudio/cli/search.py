@@ -56,7 +56,7 @@ def search(
             [str(query) for query in queries], k=k, label=label, where=conditions or None, num_threads=num_threads
         )
     if report is not None:
-        result.write_report(report)
+        result.write_html(report)
     if json:
         print_json({**result.to_dict(), **({} if report is None else {"report": str(report)})})
         return

@@ -236,9 +236,9 @@ class Clips(Sequence[Clip]):
 
     def split_classes(
         self,
-        n_train: int | None = None,
-        n_validation: int | None = None,
-        n_test: int | None = None,
+        num_train: int | None = None,
+        num_validation: int | None = None,
+        num_test: int | None = None,
         *,
         seed: int | None = None,
         train: Iterable[str] | None = None,
@@ -249,7 +249,7 @@ class Clips(Sequence[Clip]):
 
         Parameters
         ----------
-        n_train, n_validation, n_test : int, optional
+        num_train, num_validation, num_test : int, optional
             Numbers of classes; need `seed`.
         seed : int, optional
             Seed of the random order of the classes.
@@ -274,9 +274,9 @@ class Clips(Sequence[Clip]):
         """
         split = split_classes(
             self._class_names,
-            n_train,
-            n_validation,
-            n_test,
+            num_train,
+            num_validation,
+            num_test,
             seed=seed,
             train=train,
             validation=validation,

@@ -19,13 +19,13 @@ _MANIFEST = "manifest.json"
 
 
 def synthetic(
-    n_classes: int = 24,
+    num_classes: int = 24,
     clips_per_class: int = 20,
     seed: int = 0,
     *,
     root: str | os.PathLike[str] | None = None,
     sr: int = 16000,
-    duration_seconds: float = 1.5,
+    duration: float = 1.5,
 ) -> Clips:
     """Make, or find again, a data set of synthetic sounds.
 
@@ -35,7 +35,7 @@ def synthetic(
 
     Parameters
     ----------
-    n_classes : int, default 24
+    num_classes : int, default 24
         Number of classes, at least 2; the first ones of a fixed order.
     clips_per_class : int, default 20
         Number of clips in each class, at least 2.
@@ -46,7 +46,7 @@ def synthetic(
         with the same parameters. By default a folder in the user's cache, one for each choice of parameters.
     sr : int, default 16000
         Sampling rate in Hz, 16000 to 96000 (the sounds reach up to 7.5 kHz).
-    duration_seconds : float, default 1.5
+    duration : float, default 1.5
         Length of each clip in seconds, 0.5 to 30.
 
     Returns
@@ -63,30 +63,30 @@ def synthetic(
 
     Examples
     --------
-    >>> clips = synthetic(n_classes=4, clips_per_class=2)
+    >>> clips = synthetic(num_classes=4, clips_per_class=2)
     >>> clips
     Clips('synthetic': 8 clips, 4 classes)
     """
     # scipy.signal is slow to import, and only this function needs it.
     from siamaudio.datasets.synthesis import CLASS_NAMES, GENERATOR_VERSION, source_of_clip
 
-    _check_integer("n_classes", n_classes, 2, len(CLASS_NAMES), " (the number of classes that exist)")
+    _check_integer("num_classes", num_classes, 2, len(CLASS_NAMES), " (the number of classes that exist)")
     _check_integer("clips_per_class", clips_per_class, 2, 10_000)
     _check_integer("seed", seed, 0, 2**63 - 1)
     _check_integer("sr", sr, 16_000, 96_000)
-    if not isinstance(duration_seconds, numbers.Real) or not 0.5 <= duration_seconds <= 30.0:
-        raise ParameterError("duration_seconds", duration_seconds, "a number of seconds from 0.5 to 30")
+    if not isinstance(duration, numbers.Real) or not 0.5 <= duration <= 30.0:
+        raise ParameterError("duration", duration, "a number of seconds from 0.5 to 30")
 
     parameters: dict[str, Any] = {
         "generator_version": GENERATOR_VERSION,
-        "n_classes": int(n_classes),
+        "n_classes": int(num_classes),
         "clips_per_class": int(clips_per_class),
         "seed": int(seed),
         "sr": int(sr),
-        "duration_seconds": float(duration_seconds),
+        "duration_seconds": float(duration),
     }
     folder = _cache_folder(parameters) if root is None else Path(root)
-    members = [(name, clip) for name in sorted(CLASS_NAMES[:n_classes]) for clip in range(clips_per_class)]
+    members = [(name, clip) for name in sorted(CLASS_NAMES[:num_classes]) for clip in range(clips_per_class)]
     paths = [_clip_path(folder, name, clip) for name, clip in members]
     if not _is_made(folder, parameters, paths):
         _make(folder, parameters, members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv as csv_format
+import csv
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class Row:
     cells: Mapping[str, str]
 
 
-def table(csv: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Clips:
+def table(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Clips:
     """List the audio files that a table names.
 
     Parameters
     ----------
-    csv : path-like
+    path : path-like
         A comma-separated table in UTF-8 with a title row, or a Parquet file (``.parquet``). Columns: ``path`` (or
         ``file``, ``filename``), ``class`` (or ``label``, ``class_name``, ``category``) and, optionally, ``source`` (or
         ``src_file``; what the clip was cut from) and ``fold`` (an integer). Other columns are ignored. Of several
@@ -60,14 +60,14 @@ def table(csv: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = 
     --------
     >>> clips = table("recordings.csv", root="recordings")  # doctest: +SKIP
     """
-    csv_path = Path(csv)
-    read = _read_parquet_rows if csv_path.suffix.lower() == ".parquet" else read_rows
-    columns, rows = read(csv_path)
-    path_column = _required_column(csv_path, columns, _PATH_TITLES)
-    class_column = _required_column(csv_path, columns, _CLASS_TITLES)
+    table_path = Path(path)
+    read = _read_parquet_rows if table_path.suffix.lower() == ".parquet" else read_rows
+    columns, rows = read(table_path)
+    path_column = _required_column(table_path, columns, _PATH_TITLES)
+    class_column = _required_column(table_path, columns, _CLASS_TITLES)
     source_column = _column(columns, _SOURCE_TITLES)
     fold_column = _column(columns, _FOLD_TITLES)
-    base = csv_path.parent if root is None else Path(root)
+    base = table_path.parent if root is None else Path(root)
 
     paths: list[Path] = []
     sources: list[str] = []
@@ -75,13 +75,13 @@ def table(csv: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = 
     for row in rows:
         for column in (path_column, class_column):
             if not row.cells[column]:
-                raise DatasetError(f"{csv_path}, line {row.line}: the column {column!r} is empty; accepted: a value")
-        path = base / row.cells[path_column]
-        paths.append(path)
-        sources.append((row.cells[source_column] if source_column else "") or str(path))
-        folds.append(whole_number(csv_path, row, fold_column) if fold_column else 0)
+                raise DatasetError(f"{table_path}, line {row.line}: the column {column!r} is empty; accepted: a value")
+        clip_path = base / row.cells[path_column]
+        paths.append(clip_path)
+        sources.append((row.cells[source_column] if source_column else "") or str(clip_path))
+        folds.append(whole_number(table_path, row, fold_column) if fold_column else 0)
 
-    error = missing_files(paths, csv_path, hint=f" below {base} (root= names another folder)")
+    error = missing_files(paths, table_path, hint=f" below {base} (root= names another folder)")
     if error is not None:
         raise error
     return Clips(
@@ -89,7 +89,7 @@ def table(csv: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = 
         class_of_clip=[row.cells[class_column] for row in rows],
         sources=sources,
         folds=folds,
-        name=csv_path.stem,
+        name=table_path.stem,
     )
 
 
@@ -118,14 +118,14 @@ def read_rows(csv_path: Path) -> tuple[tuple[str, ...], list[Row]]:
     try:
         # utf-8-sig: spreadsheet programs put a byte order mark before the first title.
         with csv_path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv_format.reader(file)
+            reader = csv.reader(file)
             columns = tuple(title.strip() for title in next(reader, []))
             rows: list[Row] = []
             for values in reader:
                 if any(values):
                     cells = [value.strip() for value in values] + [""] * (len(columns) - len(values))
                     rows.append(Row(line=reader.line_num, cells=dict(zip(columns, cells, strict=False))))
-    except (UnicodeDecodeError, csv_format.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{csv_path}: not readable ({error}); accepted: a CSV table in UTF-8") from error
     if not rows:
         raise DatasetError(f"{csv_path}: no rows; accepted: a CSV table with titles and one row a clip")

@@ -156,7 +156,7 @@ class SplitsResult:
         ]
         return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="split"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the mean accuracy of each class, with a dot for each split in which it was tested.
 
         Parameters
@@ -168,7 +168,7 @@ class SplitsResult:
 
         return plotting.plot_split_classes(self, ax=ax)
 
-    def plot_splits(self, ax: Axes | None = None) -> Axes:
+    def plot_splits(self, *, ax: Axes | None = None) -> Axes:
         """Draw the accuracy of each split beside its baselines, and the mean with its interval.
 
         Parameters
@@ -210,7 +210,7 @@ def evaluate_splits(
     fit: Mapping[str, Any] | None = None,
     calibrate: bool = False,
     seed: int = 0,
-    directory: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
     num_threads: int | None = None,
     progress: bool = True,
 ) -> SplitsResult:
@@ -243,7 +243,7 @@ def evaluate_splits(
         `SiameseNetwork.calibrate`.
     seed : int >= 0
         Of the class splits; that of the network of split i is ``seed + i``.
-    directory : path-like or None
+    folder : path-like or None
         Where to keep the result of each split, once it is there. Called again with the same arguments, only what is
         missing is done; more splits may be asked for than before.
     num_threads : int > 0 or None
@@ -260,7 +260,7 @@ def evaluate_splits(
     ParameterError
         A parameter is out of its range, or `make_network` returns something else than a trained network.
     CheckpointError
-        The directory holds results of other arguments, or a damaged one.
+        The folder holds results of other arguments, or a damaged one.
     DatasetError
         Training is not possible on these classes, or the network was trained on test classes.
 
@@ -320,11 +320,11 @@ def evaluate_splits(
             "seconds": time.perf_counter() - start,
         }
 
-    folder = None if directory is None else Path(directory)
+    kept_in = None if folder is None else Path(folder)
     records = []
     with tqdm(total=len(planned), desc="class splits", unit="split", disable=not progress) as bar:
         for index, split in enumerate(planned):
-            records.append(_kept(folder, index, split, options, functools.partial(measure, index, split)))
+            records.append(_kept(kept_in, index, split, options, functools.partial(measure, index, split)))
             mean = np.mean([record["result"]["accuracy"] for record in records])
             bar.set_postfix_str(f"mean accuracy {mean:.1%}")
             bar.update()
@@ -481,12 +481,12 @@ def _read(path: Path, split: ClassSplit, options: dict[str, Any]) -> dict[str, A
     if kept != options:
         name, before, now = _difference(kept, options)
         raise CheckpointError(
-            f"{path} was made with {name} {before}, not {now}: give the same as then, or another directory"
+            f"{path} was made with {name} {before}, not {now}: give the same as then, or another folder"
         )
     if kept_split != split:
         raise CheckpointError(
             f"{path} has other classes ({', '.join(kept_split.test)} to test on, not {', '.join(split.test)}): "
-            "give the same numbers of classes as then, or another directory"
+            "give the same numbers of classes as then, or another folder"
         )
     return record
 

@@ -95,6 +95,12 @@ class ClassComparison:
     mcnemar: McNemar
     corrected_mcnemar_p_value: float
 
+    def __repr__(self) -> str:
+        return (
+            f"ClassComparison({self.first:.1%} and {self.second:.1%}, {100 * self.difference:+.1f} points, "
+            f"corrected p = {self.corrected_p_value:.3f})"
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Comparison:
@@ -214,7 +220,7 @@ class Comparison:
         ]
         return pd.DataFrame(rows, index=pd.Index(list(self.per_class), dtype=object, name="class"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the difference of each class, and over all, with intervals.
 
         Parameters

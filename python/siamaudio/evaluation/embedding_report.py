@@ -95,7 +95,7 @@ class EmbeddingReport:
 
         return plotting.plot_embedding_report(self)
 
-    def plot_map(self, name: str, ax: Axes | None = None) -> Axes:
+    def plot_map(self, name: str, *, ax: Axes | None = None) -> Axes:
         """Draw one map: hollow the clips to classify by, full the others.
 
         Parameters

@@ -153,7 +153,7 @@ class LeakReport:
         ]
         return pd.DataFrame(rows, columns=list(columns))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the accuracies beside each other.
 
         Parameters

@@ -50,6 +50,12 @@ class OperatingPoint:
     true_accept_rate: float
     true_accept_interval: Interval
 
+    def __repr__(self) -> str:
+        return (
+            f"OperatingPoint(threshold {self.threshold:.4g}: false accepts {self.false_accept_rate:.2%} of at most "
+            f"{self.wanted_rate:.2%}, true accepts {self.true_accept_rate:.1%})"
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
@@ -74,6 +80,9 @@ class Calibration:
     weight: npt.NDArray[np.float64]
     error: float
     prior: float
+
+    def __repr__(self) -> str:
+        return f"Calibration(error {self.error:.3f} over {len(self.predicted)} bins, prior {self.prior:.3g})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -217,7 +226,7 @@ class PairResult:
         wanted = [point.wanted_rate for point in self.operating_points]
         return pd.DataFrame(rows, index=pd.Index(wanted, name="wanted_rate", dtype=float))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the ROC curve, with the operating points.
 
         Parameters
@@ -229,7 +238,7 @@ class PairResult:
 
         return plotting.plot_roc(self, ax=ax)
 
-    def plot_det(self, ax: Axes | None = None) -> Axes:
+    def plot_det(self, *, ax: Axes | None = None) -> Axes:
         """Draw false rejects against false accepts, both on a normal scale (detection error tradeoff).
 
         Parameters
@@ -241,7 +250,7 @@ class PairResult:
 
         return plotting.plot_det(self, ax=ax)
 
-    def plot_calibration(self, ax: Axes | None = None) -> Axes:
+    def plot_calibration(self, *, ax: Axes | None = None) -> Axes:
         """Draw how often pairs are of the same class against how probable that was said to be.
 
         Parameters

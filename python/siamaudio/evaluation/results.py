@@ -40,7 +40,7 @@ class Interval:
     low: float
     high: float
     confidence: float = 0.95
-    kind: str = ""
+    kind: str = dataclasses.field(default="", repr=False)
 
     def __str__(self) -> str:
         return f"{self.low:.1%} to {self.high:.1%} ({self.confidence:.0%}, {self.kind})"
@@ -193,7 +193,7 @@ class EvaluationResult:
         }
         return pd.DataFrame(rows, index=pd.Index(self.classes, dtype=object, name="class"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the accuracy of each class with its interval, beside the mean and the baselines.
 
         Parameters
@@ -205,7 +205,7 @@ class EvaluationResult:
 
         return plotting.plot_per_class(self, ax=ax)
 
-    def plot_confusion(self, ax: Axes | None = None) -> Axes:
+    def plot_confusion(self, *, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix as a heat map.
 
         Parameters
@@ -217,7 +217,7 @@ class EvaluationResult:
 
         return plotting.plot_confusion(self, ax=ax)
 
-    def plot_ways(self, ax: Axes | None = None) -> Axes:
+    def plot_ways(self, *, ax: Axes | None = None) -> Axes:
         """Draw the accuracy against the number of classes a task.
 
         Parameters

@@ -190,7 +190,7 @@ class RetrievalResult:
         }
         return pd.DataFrame(rows, index=pd.Index(self.classes, dtype=object, name="class"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw accuracy and both mean average precisions against k, beside those of a random ranking.
 
         Parameters
@@ -202,7 +202,7 @@ class RetrievalResult:
 
         return plotting.plot_retrieval(self, ax=ax)
 
-    def plot_confusion(self, ax: Axes | None = None) -> Axes:
+    def plot_confusion(self, *, ax: Axes | None = None) -> Axes:
         """Draw the confusion matrix as a heat map.
 
         Parameters
@@ -285,8 +285,8 @@ def evaluate_retrieval(
     net: SiameseNetwork | Embedder | None = None,
     features: Features | None = None,
     *,
-    embeddings: npt.ArrayLike | None = None,
     similarity: npt.ArrayLike | None = None,
+    embeddings: npt.ArrayLike | None = None,
     labels: Sequence[str] | npt.ArrayLike | None = None,
     superclasses: Mapping[str, str] | Sequence[str] | npt.ArrayLike | None = None,
     sources: Sequence[str] | npt.ArrayLike | None = None,
@@ -309,10 +309,10 @@ def evaluate_retrieval(
         embeddings are compared by `metric`.
     features : Features or None
         The clips.
-    embeddings : array-like or None [shape=(clips, dim)]
-        To be compared by `metric`.
     similarity : array-like or None [shape=(clips, clips)]
         Similarity of query [row] and answer [column]; the diagonal is not read.
+    embeddings : array-like or None [shape=(clips, dim)]
+        To be compared by `metric`.
     labels : sequence or None [shape=(clips,)]
         Class of each clip, names or numbers, with `similarity` or `embeddings`.
     superclasses : mapping, sequence or None [shape=(clips,)]

@@ -3,6 +3,7 @@
 from siamaudio.explanation.agreement import Agreement, Stability, agreement
 from siamaudio.explanation.explaining import explain
 from siamaudio.explanation.faithfulness import Faithfulness
+from siamaudio.explanation.inputs import Sound
 from siamaudio.explanation.methods import Gradient, IntegratedGradients, Method, Occlusion, Rise, Sinex, Sinexc
 from siamaudio.explanation.results import Explanation
 from siamaudio.explanation.resynthesis import Resynthesis
@@ -24,6 +25,7 @@ __all__ = [
     "Sinex",
     "Sinexc",
     "Slic",
+    "Sound",
     "Stability",
     "agreement",
     "explain",

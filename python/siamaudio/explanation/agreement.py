@@ -42,6 +42,9 @@ class Agreement:
     correlations: npt.NDArray[np.float64]
     unit: str
 
+    def __repr__(self) -> str:
+        return f"Agreement({' and '.join(self.names)}: {self.mean:.2f} over {self.unit}, {len(self.classes)} supports)"
+
     @property
     def mean(self) -> float:
         """The mean over the supports that have one."""
@@ -71,6 +74,9 @@ class Stability:
     seeds: tuple[int, ...]
     classes: tuple[str, ...]
     correlations: npt.NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"Stability({len(self.seeds)} seeds: {self.mean:.2f} over segments, {len(self.classes)} supports)"
 
     @property
     def mean(self) -> float:

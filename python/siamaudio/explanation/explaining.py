@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +115,7 @@ def explain(
     if seed < 0:
         raise ParameterError("seed", seed, "0 or more")
     option = methods.registry.from_dict(methods.registry.to_dict(methods.registry.parse(method)))
-    native = net._built()
+    native = net._built()  # pyright: ignore[reportPrivateUsage]
     front_end = net.front_end_
     if isinstance(supports, Features):
         check_front_end(supports, net.front_end_)
@@ -222,7 +222,7 @@ def _map_of(
     method: methods.Rise | methods.Occlusion | methods.Gradient | methods.IntegratedGradients,
     shape: tuple[int, ...],
     seed: int,
-    work: dict,
+    work: dict[str, Any],
 ) -> FloatArray:
     num_bands, num_frames = shape
     match method:

@@ -98,7 +98,7 @@ class Faithfulness:
         ]
         return pd.DataFrame(rows, index=pd.Index(["deletion", "insertion"], name="curve"))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw both curves and, in the background, those of the random orders.
 
         Parameters

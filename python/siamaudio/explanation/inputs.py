@@ -16,14 +16,14 @@ from siamaudio.errors import ParameterError
 from siamaudio.features import Features
 from siamaudio.log_mel import LogMel
 
-__all__ = ["Clip", "PathLike", "Source", "read_clip", "read_supports", "silence_levels"]
+__all__ = ["PathLike", "Sound", "Source", "read_clip", "read_supports", "silence_levels"]
 
 PathLike = str | os.PathLike[str]
 Source = PathLike | npt.ArrayLike
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Clip:
+class Sound:
     """A sound as the network gets it, and as it can be heard where its samples are known.
 
     Attributes
@@ -40,8 +40,12 @@ class Clip:
     spectrogram: npt.NDArray[np.float32]
     samples: npt.NDArray[np.float32] | None = None
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.spectrogram.shape))
+        return f"Sound({self.name!r}, {shape}, {'unheard' if self.samples is None else f'{len(self.samples)} samples'})"
 
-def read_clip(source: Source, front_end: LogMel | None, name: str) -> Clip:
+
+def read_clip(source: Source, front_end: LogMel | None, name: str) -> Sound:
     """Read a file, transform samples, or take a spectrogram.
 
     Parameters
@@ -67,14 +71,14 @@ def read_clip(source: Source, front_end: LogMel | None, name: str) -> Clip:
         raise ParameterError(name, "NaN or infinite values", "finite numbers")
     if values.ndim == 1:
         return _of_samples(values, _known(front_end, name, "samples"), name)
-    return Clip(name=name, spectrogram=values)
+    return Sound(name=name, spectrogram=values)
 
 
 def read_supports(
     supports: PathLike | Mapping[str, Source | Sequence[Source]] | Features | Sequence[Source] | npt.ArrayLike,
     classes: Sequence[str] | None,
     front_end: LogMel | None,
-) -> tuple[list[Clip], tuple[str, ...]]:
+) -> tuple[list[Sound], tuple[str, ...]]:
     """Read supports and name the class of each.
 
     Parameters
@@ -152,12 +156,12 @@ def _known(front_end: LogMel | None, name: str, what: str) -> LogMel:
     return front_end
 
 
-def _of_samples(samples: npt.NDArray[np.float32], front_end: LogMel, name: str) -> Clip:
+def _of_samples(samples: npt.NDArray[np.float32], front_end: LogMel, name: str) -> Sound:
     """Cut or pad to the front end's length, and transform."""
     size = len(samples) if front_end.num_samples is None else front_end.num_samples
     whole = np.zeros(size, dtype=np.float32)
     whole[: min(size, len(samples))] = samples[:size]
-    return Clip(name=name, spectrogram=front_end(whole), samples=whole)
+    return Sound(name=name, spectrogram=front_end(whole), samples=whole)
 
 
 def _several(given: Any) -> list[Any]:

@@ -94,7 +94,7 @@ def _support(explanation: Explanation, number: int, top: int) -> dict[str, Any]:
     rows = [row for row in explanation.to_frame().to_dict("records") if row["support"] == number and row["rank"] <= top]
     sounds = []
     if clip.samples is not None and front_end is not None:
-        chosen = explanation.top_segments(number, top)
+        chosen = explanation.top_segments(number, top=top)
         kept, rest = (explanation.resynthesise(number, segments=chosen, part=part) for part in ("segments", "rest"))
         sounds = [
             ("the whole support", audio_uri(clip.samples, front_end.sr)),

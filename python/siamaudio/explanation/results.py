@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from siamaudio.errors import ParameterError
 from siamaudio.explanation import methods, segmentations
-from siamaudio.explanation.inputs import Clip
+from siamaudio.explanation.inputs import Sound
 from siamaudio.explanation.methods import Method
 from siamaudio.explanation.segmentations import Segmentation
 
@@ -60,9 +60,9 @@ class Explanation:
         The level of silence in each support; None with another replacement.
     seed : int
         Of all that was drawn.
-    query : Clip
+    query : Sound
         Name, spectrogram and, where they are known, samples.
-    supports : tuple of Clip
+    supports : tuple of Sound
         Likewise.
     fills : np.ndarray [shape=(supports, ..., bands, frames), dtype=float32]
         What took the place of each pixel.
@@ -83,8 +83,8 @@ class Explanation:
     replacement: Literal["silence", "mean", "noise", "neighbour"]
     silence: npt.NDArray[np.float32] | None
     seed: int
-    query: Clip
-    supports: tuple[Clip, ...]
+    query: Sound
+    supports: tuple[Sound, ...]
     fills: npt.NDArray[np.float32]
     front_end: LogMel | None
     explainer: core.SupportExplainer
@@ -99,27 +99,27 @@ class Explanation:
         """Its class."""
         return self.classes[self.predicted]
 
-    def top_segments(self, support: int | None = None, count: int = 3) -> tuple[int, ...]:
+    def top_segments(self, support: int | None = None, *, top: int = 3) -> tuple[int, ...]:
         """Return the segments that speak most for similarity, the first of them first.
 
         Parameters
         ----------
         support : int or None
             Which support; None: the predicted one.
-        count : int > 0
+        top : int > 0
             How many, at most.
 
         Raises
         ------
         ParameterError
-            There is no such support, or the count is below 1.
+            There is no such support, or `top` is below 1.
         """
-        if count < 1:
-            raise ParameterError("count", count, "1 or more")
-        order = np.argsort(-self.contributions[self.checked_support(support)], kind="stable")
-        return tuple(order[:count].tolist())
+        if top < 1:
+            raise ParameterError("top", top, "1 or more")
+        order = np.argsort(-self.contributions[self._checked_support(support)], kind="stable")
+        return tuple(order[:top].tolist())
 
-    def checked_support(self, support: int | None) -> int:
+    def _checked_support(self, support: int | None) -> int:
         """Return the support's number, the predicted one's for None.
 
         Parameters
@@ -225,7 +225,7 @@ class Explanation:
 
         return measure_faithfulness(
             self,
-            self.checked_support(support),
+            self._checked_support(support),
             num_orders=num_orders,
             steps=steps,
             seed=seed,
@@ -278,10 +278,10 @@ class Explanation:
         """
         from siamaudio.explanation.resynthesis import resynthesise
 
-        chosen = self.top_segments(support, top) if segments is None else tuple(segments)
-        return resynthesise(self, self.checked_support(support), chosen, part)
+        chosen = self.top_segments(support, top=top) if segments is None else tuple(segments)
+        return resynthesise(self, self._checked_support(support), chosen, part)
 
-    def plot(self, figure: Figure | None = None) -> Figure:
+    def plot(self, *, figure: Figure | None = None) -> Figure:
         """Draw the query, the supports and their heat maps, with the similarity under each.
 
         Parameters

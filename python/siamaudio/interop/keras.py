@@ -8,7 +8,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +198,7 @@ def to_keras(net: SiameseNetwork, path: str | os.PathLike[str], *, part: Part = 
 
 
 @contextlib.contextmanager
-def _opened(h5py: Any, path: Path) -> Iterator[tuple[Any, Any]]:
+def _opened(h5py: Any, path: Path) -> Generator[tuple[Any, Any]]:
     """Open a file; yield the model's description, or None, and the HDF5 file of its weights."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

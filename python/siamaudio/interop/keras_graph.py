@@ -165,7 +165,7 @@ class _Functional:
                 self._tensor(*operand) if isinstance(operand, tuple) else operand
                 for operand in _operands(layer["inbound_nodes"][call - self._first_call(name)])
             ]
-            self._made[name, call] = self._reader._call(layer, self._path, operands)
+            self._made[name, call] = self._reader._call(layer, self._path, operands)  # pyright: ignore[reportPrivateUsage]
         return self._made[name, call][number]
 
     def _first_call(self, name: str) -> int:

@@ -91,18 +91,18 @@ class Siamese(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         size = architecture.embedding_size()
-        self.metric = architecture.metric
-        self.encoder = Encoder(architecture)
+        self.metric: str = architecture.metric
+        self.encoder: Encoder = Encoder(architecture)
         trained_size = architecture.trained_size()
-        self.head = None
+        self.head: nn.Linear | None = None
         if architecture.head is not None:
             self.head = nn.Linear(1 if architecture.distance in ("euclidean", "cosine") else trained_size, 1)
-        self.uses_head = architecture.uses_head
-        self.classifier = None
-        self.has_cosine_classifier = architecture.has_cosine_classifier
+        self.uses_head: bool = architecture.uses_head
+        self.classifier: nn.Linear | None = None
+        self.has_cosine_classifier: bool = architecture.has_cosine_classifier
         if architecture.num_classes is not None:
             self.classifier = nn.Linear(trained_size, architecture.num_classes, bias=not self.has_cosine_classifier)
-        self.shifts = architecture.shifts
+        self.shifts: tuple[tuple[int, int], ...] = architecture.shifts
         self.calibration_power: torch.Tensor | None
         self.calibration_mean: torch.Tensor | None
         self.calibration_matrix: torch.Tensor | None
@@ -169,18 +169,19 @@ class Encoder(nn.Module):
         super().__init__()
         options = architecture.encoder
         channels = architecture.input_shape[0]
-        self.input_norm = nn.BatchNorm2d(channels, **_NORM_OPTIONS) if options.input_batch_norm else nn.Identity()
-        self.blocks = nn.ModuleList()
+        has_norm = options.input_batch_norm
+        self.input_norm: nn.Module = nn.BatchNorm2d(channels, **_NORM_OPTIONS) if has_norm else nn.Identity()
+        self.blocks: nn.ModuleList = nn.ModuleList()
         for block in options.blocks:
             self.blocks.append(_ConvBlock(block, channels))
             channels = block.filters
         self.pooling = options.pooling
-        self.dense = nn.ModuleList()
+        self.dense: nn.ModuleList = nn.ModuleList()
         num_inputs = architecture.pooled_size()
         for layer in options.dense:
             self.dense.append(_DenseBlock(layer, num_inputs))
             num_inputs = layer.units
-        self.l2_normalize = options.l2_normalize
+        self.l2_normalize: bool = options.l2_normalize
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(clips, bands, frames) or (clips, channels, bands, frames) -> (clips, units).

@@ -81,7 +81,9 @@ def vector_parts(vectors: str) -> tuple[str, ...]:
 # ---- Inside
 
 
-def _as_clips(embeddings: npt.ArrayLike | Sequence[npt.ArrayLike]) -> npt.NDArray[np.float32] | list[npt.NDArray]:
+def _as_clips(
+    embeddings: npt.ArrayLike | Sequence[npt.ArrayLike],
+) -> npt.NDArray[np.float32] | list[npt.NDArray[np.float32]]:
     accepted = "(clips, patches, dim) with one patch or more, or a sequence of (patches, dim)"
     if isinstance(embeddings, list | tuple):
         clips = [np.asarray(clip, dtype=np.float32) for clip in embeddings]

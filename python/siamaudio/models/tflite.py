@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -161,7 +162,7 @@ class _Table(_Reader):
     def bytes(self, field: int) -> bytes:
         return self.vector(field, "u1").tobytes()
 
-    def vector(self, field: int, dtype: str) -> npt.NDArray:
+    def vector(self, field: int, dtype: str) -> npt.NDArray[Any]:
         place = self._field(field)
         if place is None:
             return np.empty(0, dtype)

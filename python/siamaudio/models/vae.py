@@ -50,6 +50,9 @@ class Reconstruction(NamedTuple):
     mean: npt.NDArray[np.float32]
     std: npt.NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        return f"Reconstruction(mean and std of shape {self.mean.shape})"
+
 
 class VariationalAutoencoder:
     """Spectrograms as points of a small space, learned without labels (Kingma and Welling 2014).
@@ -137,7 +140,7 @@ class VariationalAutoencoder:
         self.min_variance = min_variance
         self.beta = beta
         self.warmup_epochs = warmup_epochs
-        self.optimizer = Adam(lr=5e-4) if optimizer is None else optimizer
+        self.optimizer: Optimizer | str = Adam(lr=5e-4) if optimizer is None else optimizer
         self.augment = augment
         self.corrupt = corrupt
         self.batch_size = batch_size
@@ -268,15 +271,15 @@ class VariationalAutoencoder:
         )
         self.input_shape_: tuple[int, ...] = tuple(input_shape)
         self.front_end_: LogMel | None = None
-        self.history_ = History()
-        self.best_epoch_ = -1
+        self.history_: History = History()
+        self.best_epoch_: int = -1
         return self
 
     def fit(
         self,
         features: Features | npt.ArrayLike,
-        validation: Features | npt.ArrayLike | None = None,
         *,
+        validation: Features | npt.ArrayLike | None = None,
         epochs: int = 100,
         patience: int = 0,
         validation_freq: int = 1,
@@ -352,7 +355,7 @@ class VariationalAutoencoder:
         >>> import siamaudio as sa
         >>> clips = np.random.default_rng(0).normal(size=(8, 12, 10))
         >>> vae = sa.VariationalAutoencoder(latent_dim=4, filters=(4, 8), batch_size=4)
-        >>> vae.fit(clips[:6], clips[6:], epochs=3, progress=False).history_
+        >>> vae.fit(clips[:6], validation=clips[6:], epochs=3, progress=False).history_
         History(3 epochs, loss ..., validation loss ...)
         """
         if seed < 0:

@@ -29,7 +29,8 @@ _PUBLISHED = "https://storage.googleapis.com/audioset/yamnet.h5"
 class Yamnet:
     """MobileNet v1 on log-mel patches of 0.96 s: 1024 numbers and the scores of AudioSet's classes for each patch.
 
-    Made by `load`, `from_tflite`, `from_keras` or `fetch`. It computes what TensorFlow's does, to float32's rounding.
+    Made by `load`, `from_tflite`, `from_keras` or `download`. It computes what TensorFlow's does, to float32's
+    rounding.
     `SiameseNetwork` takes it as `siamaudio.YamnetEncoder`, or the vectors of `embed` as its features.
 
     Parameters
@@ -83,9 +84,9 @@ class Yamnet:
         num_classes = len(weights["dense.bias"])
         if class_names and len(class_names) != num_classes:
             raise ParameterError("class_names", f"{len(class_names)} names", f"{num_classes}, one a class, or none")
-        self.class_names = tuple(class_names)
+        self.class_names: tuple[str, ...] = tuple(class_names)
         self.vectors = vectors
-        self.front_end_ = LogMel.preset("yamnet")
+        self.front_end_: LogMel = LogMel.preset("yamnet")
         self._native = core.Yamnet(num_classes=num_classes)
         self._native.set_weights(dict(weights))
         self._native.to(device)
@@ -168,7 +169,7 @@ class Yamnet:
         return cls._of(yamnet_weights.read_keras(Path(path)), class_map, vectors, device)
 
     @classmethod
-    def fetch(
+    def download(
         cls,
         address: str = _PUBLISHED,
         *,
@@ -206,11 +207,11 @@ class Yamnet:
         Examples
         --------
         >>> import siamaudio as sa
-        >>> yamnet = sa.models.Yamnet.fetch(class_map="yamnet_class_map.csv")  # doctest: +SKIP
+        >>> yamnet = sa.models.Yamnet.download(class_map="yamnet_class_map.csv")  # doctest: +SKIP
         """
-        from siamaudio.datasets import download
+        from siamaudio import datasets
 
-        folder = download(address, checksum=checksum, progress=progress)
+        folder = datasets.download(address, checksum=checksum, progress=progress)
         (path,) = (each for each in folder.iterdir() if each.is_file())
         with path.open("rb") as file:
             start = file.read(8)

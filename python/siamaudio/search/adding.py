@@ -31,8 +31,8 @@ class Committer:
         self._commit_every = commit_every
         self._additions: list[Addition] = []
         self._last_commit = time.monotonic()
-        self.num_recordings = 0
-        self.num_items = 0
+        self.num_recordings: int = 0
+        self.num_items: int = 0
 
     def put(self, addition: Addition) -> None:
         """Add a recording; ParameterError where its embeddings are not those of the index."""

@@ -13,7 +13,7 @@ import functools
 import os
 import re
 import uuid
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -210,7 +210,7 @@ class Collection:
 
     @staticmethod
     @contextlib.contextmanager
-    def locked(folder: Path | None) -> Iterator[None]:
+    def locked(folder: Path | None) -> Generator[None]:
         """Be the only one who writes; StoreError where another does. The folder is there."""
         if folder is None:
             yield
@@ -365,7 +365,7 @@ class Collection:
         manifest = dataclasses.replace(manifest, generation=manifest.generation + 1)
         if self.folder is not None:
             manifest, segments = self._write(self.folder, manifest, segments, removed)
-        self.manifest = manifest
+        self.manifest: Manifest = manifest
         self._segments = list(segments)
         self._removed = removed
         self._table = None

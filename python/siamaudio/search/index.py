@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -109,9 +109,9 @@ class SearchIndex:
     >>> index = sa.SearchIndex(None)
     >>> index.add(embeddings=np.eye(3), metadata={"path": ["a.wav", "b.wav", "c.wav"], "label": ["dog", "cat", "dog"]})
     Added(num_added=3, num_present=0, num_items=3, skipped=())
-    >>> index.query(embedding=[0.9, 0.1, 0.0], k=2).to_frame()["path"].tolist()
+    >>> index.query(embeddings=[0.9, 0.1, 0.0], k=2).to_frame()["path"].tolist()
     ['a.wav', 'b.wav']
-    >>> index.query(embedding=[0.0, 1.0, 0.5], k=1, label="dog").hits[0][0].path
+    >>> index.query(embeddings=[0.0, 1.0, 0.5], k=1, label="dog").hits[0][0].path
     'c.wav'
     """
 
@@ -390,7 +390,7 @@ class SearchIndex:
         self,
         sounds: PathLike | Sequence[PathLike] | npt.ArrayLike | Features | None = None,
         *,
-        embedding: npt.ArrayLike | None = None,
+        embeddings: npt.ArrayLike | None = None,
         sr: float | None = None,
         k: int | None = None,
         label: Labels | None = None,
@@ -407,7 +407,7 @@ class SearchIndex:
         sounds : path-like, sequence of path-like, array-like, Features or None
             Audio files; samples of one mono signal (with `sr`); one spectrogram (bands, frames) or several
             (clips, bands, frames) by the embedder's front end; features.
-        embedding : array-like or None [shape=(dim,) or (queries, dim)]
+        embeddings : array-like or None [shape=(dim,) or (queries, dim)]
             In the place of `sounds`.
         sr : float > 0 or None
             Sample rate of samples, in Hz.
@@ -434,20 +434,20 @@ class SearchIndex:
             `k` is larger than the index, embeddings have another size or are not finite, there is no such label or
             column, or arguments do not go together.
         """
-        if (sounds is None) == (embedding is None):
-            raise ParameterError("query", "neither" if sounds is None else "both", "sounds, or an embedding")
+        if (sounds is None) == (embeddings is None):
+            raise ParameterError("query", "neither" if sounds is None else "both", "sounds, or embeddings")
         if k is not None and not 1 <= k <= len(self):
             accepted = f"1 to {len(self)}, the items of the index" if len(self) else "nothing: the index is empty"
             raise ParameterError("k", k, accepted)
-        if embedding is not None:
-            vectors = _matrix(np.atleast_2d(np.asarray(embedding)), "embedding")
+        if embeddings is not None:
+            vectors = _matrix(np.atleast_2d(np.asarray(embeddings)), "embeddings")
             names: list[str | None] = [None] * len(vectors)
             query_of_vector = np.arange(len(vectors))
         else:
             names, query_of_vector, vectors = self._embedded_queries(sounds, sr, num_threads)
         if self.dim is not None and vectors.shape[1] != self.dim:
             raise ParameterError(
-                "query", f"an embedding of {vectors.shape[1]} numbers", f"one of {self.dim}, as those of the index"
+                "query", f"embeddings of {vectors.shape[1]} numbers", f"{self.dim} numbers each, as those of the index"
             )
         allowed = filters.chosen_rows(self._collection.table, label=label, where=where)
         count = min(_DEFAULT_HITS if k is None else k, int(allowed.sum()))
@@ -502,7 +502,7 @@ class SearchIndex:
         self._engine.save(self._collection)
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[Collection]:
+    def _writing(self) -> Generator[Collection]:
         """Be the only writer, of the collection as it is now."""
         with Collection.locked(self.path):
             if not self._collection.is_current():
@@ -617,7 +617,7 @@ class SearchIndex:
             raise ParameterError("query", received, "paths, samples, spectrograms or features") from None
         if array.ndim == 1:
             if sr is None:
-                raise ParameterError("sr", None, "the sample rate of the samples; or give `embedding=`, if it is one")
+                raise ParameterError("sr", None, "the sample rate of the samples; or give `embeddings=`, if it is one")
             parts = [(0, part) for part in self._needed_reader().of_signal(array, sr)]
             return [None], *self._embedded_parts(parts, num_threads)
         if array.ndim not in (2, 3, 4):
@@ -771,7 +771,7 @@ def _shown(described: dict[str, Any] | None) -> str:
     return "nothing" if described is None else f"{described['kind']} {described['fingerprint'][:12]}"
 
 
-def _progress_bar(total: int, initial: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm | None]:
+def _progress_bar(total: int, initial: int, is_shown: bool) -> contextlib.AbstractContextManager[tqdm[Any] | None]:
     if not is_shown:
         return contextlib.nullcontext()
     return tqdm(total=total, initial=initial, desc="index", unit="clip")

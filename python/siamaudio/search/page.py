@@ -24,7 +24,7 @@ _METRICS = {"cosine": "the cosine", "euclidean": "minus the Euclidean distance",
 
 
 def write_page(path: Path, result: SearchResult, *, title: str) -> Path:
-    """Do the work of `SearchResult.write_report`, which describes the parameters."""
+    """Do the work of `SearchResult.write_html`, which describes the parameters."""
     front_end = result.front_end or LogMel(sr=_SMALLER_SR, n_fft=1024, hop_length=256, n_mels=64)
     common = _common_folder([hit.path for hits in result.hits for hit in hits])
     # A recording may be a hit of several queries.

@@ -136,7 +136,7 @@ class SearchResult:
 
         return plotting.plot_search(self, query, ax=ax)
 
-    def write_report(self, path: str | os.PathLike[str], *, title: str = "Search by example") -> Path:
+    def write_html(self, path: str | os.PathLike[str], *, title: str = "Search by example") -> Path:
         """Write one HTML file with queries and hits to look at and to listen to; it needs nothing else.
 
         Parameters

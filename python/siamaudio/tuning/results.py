@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-__all__ = ["TrialRecord", "TuningResult"]
+__all__ = ["TrialRecord", "TuningResult", "best_trial"]
 
 Plot = Literal[
     "optimization_history",
@@ -63,7 +63,7 @@ class TrialRecord:
     state: Literal["complete", "pruned", "untrainable"]
     value: float | None
     params: dict[str, Any]
-    network: dict[str, Any]
+    network: dict[str, Any] = dataclasses.field(repr=False)
     seed: int
     epochs: int
     seconds: float
@@ -96,22 +96,6 @@ class TuningResult:
     study_name: str
     storage: str
     study: optuna.Study = dataclasses.field(repr=False)
-
-    @classmethod
-    def of(cls, trials: tuple[TrialRecord, ...], **others: Any) -> TuningResult:
-        """Make the result of some trials.
-
-        Raises
-        ------
-        TuningError
-            Not one of them was trained to the end.
-        """
-        complete = [record for record in trials if record.state == "complete"]
-        if not complete:
-            reasons = [record.reason for record in trials if record.reason is not None]
-            raise TuningError(f"none of {len(trials)} trials was trained to the end; {', '.join(reasons[:1])}")
-        best = max(complete, key=lambda record: (record.value, -record.trial))
-        return cls(best=best, trials=trials, **others)
 
     @property
     def best_value(self) -> float:
@@ -205,3 +189,23 @@ class TuningResult:
 
     def _repr_html_(self) -> str:
         return f"<p>{self.protocol}</p>{self.to_frame().to_html()}"
+
+
+def best_trial(trials: tuple[TrialRecord, ...]) -> TrialRecord:
+    """Return the completed trial of the greatest value; of several equal ones the first.
+
+    Parameters
+    ----------
+    trials : tuple of TrialRecord
+        All that have come to an end.
+
+    Raises
+    ------
+    TuningError
+        Not one of them was trained to the end.
+    """
+    complete = [record for record in trials if record.state == "complete"]
+    if not complete:
+        reasons = [record.reason for record in trials if record.reason is not None]
+        raise TuningError(f"none of {len(trials)} trials was trained to the end; {', '.join(reasons[:1])}")
+    return max(complete, key=lambda record: (record.value, -record.trial))

@@ -111,8 +111,10 @@ class SearchSpace:
         preset: str | os.PathLike[str] = "honka2019",
         name: str = "free",
     ) -> None:
-        self.parameters = {address: _domain(address, values) for address, values in parameters.items()}
-        self.preset = os.fspath(preset)
+        self.parameters: dict[str, Range | tuple[Choice, ...]] = {
+            address: _domain(address, values) for address, values in parameters.items()
+        }
+        self.preset: str = os.fspath(preset)
         self.name = name
         if not self.parameters:
             raise ParameterError("parameters", "none", "one or more addresses, each with a Range or choices")

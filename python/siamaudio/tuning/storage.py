@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,7 +73,7 @@ def one_line(error: object) -> str:
 @contextlib.contextmanager
 def opened_storage(
     storage: str | os.PathLike[str], *, takeover_seconds: int
-) -> Iterator[tuple[optuna.storages.BaseStorage, Claims]]:
+) -> Generator[tuple[optuna.storages.BaseStorage, Claims]]:
     """Open a storage, and make it if need be; nobody else opens it until the context is left.
 
     Parameters
@@ -107,7 +107,7 @@ def opened_storage(
 
 
 @contextlib.contextmanager
-def _opened_journal(path: Path) -> Iterator[tuple[optuna.storages.BaseStorage, Claims]]:
+def _opened_journal(path: Path) -> Generator[tuple[optuna.storages.BaseStorage, Claims]]:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -233,7 +233,7 @@ def _url(text: str) -> sqlalchemy.URL:
 
 
 @contextlib.contextmanager
-def _opened_database(text: str, takeover_seconds: int) -> Iterator[tuple[optuna.storages.BaseStorage, Claims]]:
+def _opened_database(text: str, takeover_seconds: int) -> Generator[tuple[optuna.storages.BaseStorage, Claims]]:
     url = _url(text).set(drivername=_DRIVER)
     import optuna
     import sqlalchemy

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from siamaudio.errors import ParameterError, TrainingError, TuningError
 from siamaudio.features import Features
 from siamaudio.network import SiameseNetwork
 from siamaudio.optional import require
-from siamaudio.tuning.results import TrialRecord, TuningResult
+from siamaudio.tuning.results import TrialRecord, TuningResult, best_trial
 from siamaudio.tuning.spaces import PublishedSpace, SearchSpace, Space, search_space
 from siamaudio.tuning.storage import one_line, opened_storage, shown_storage
 from siamaudio.tuning.workers import CHOSEN, REASON, finished_trials, index_of, seeds_of, work
@@ -227,8 +227,10 @@ def tune(
         kept.add_trials(finished)
     ways = min(5, len(validation.class_names))
     judged = f"{_name_of(objective)} of the trained network" if objective is not None else "best epoch's accuracy"
-    return TuningResult.of(
-        tuple(_record(trial, seed) for trial in finished),
+    records = tuple(_record(trial, seed) for trial in finished)
+    return TuningResult(
+        best=best_trial(records),
+        trials=records,
         protocol=f"{judged}; exact {ways}-way one-shot over all tasks of {len(validation.class_names)} validation "
         f"classes after each epoch of at most {epochs}",
         study_name=study_name,
@@ -392,7 +394,7 @@ def _show(bar: tqdm[Any], study: optuna.Study) -> None:
 
 
 @contextlib.contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
+def _quiet(optuna: Any) -> Generator[None]:
     """Let Optuna log warnings alone: a line a trial would cut through the progress bar."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -403,7 +405,7 @@ def _quiet(optuna: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _storage_errors(optuna: Any, storage: str | os.PathLike[str]) -> Iterator[None]:
+def _storage_errors(optuna: Any, storage: str | os.PathLike[str]) -> Generator[None]:
     """Turn what goes wrong in a database in the midst of the work into one sentence."""
     sqlalchemy_errors = require("sqlalchemy.exc", extra="tune", purpose="tuning")
     try:
