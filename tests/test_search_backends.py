@@ -281,8 +281,8 @@ def test_a_milvus_server_serves_two_indexes(milvus_server: str, clusters: tuple[
         assert index.backend == backend
         assert recall(found(index, queries), found(plain, queries)) >= 0.9
         assert recall(found(index, queries, label="c7"), found(plain, queries, label="c7")) == 1
-        known = {hit.path: hit.similarity for hit in plain.query(embedding=queries[:1], k=len(plain)).hits[0]}
-        hits = index.query(embedding=queries[:1]).hits[0]
+        known = {hit.path: hit.similarity for hit in plain.query(embeddings=queries[:1], k=len(plain)).hits[0]}
+        hits = index.query(embeddings=queries[:1]).hits[0]
         assert [hit.similarity for hit in hits] == [known[hit.path] for hit in hits]
 
 
