@@ -23,6 +23,15 @@ class History:
         (exact one-shot accuracy in [0, 1], None where it was not measured) and ``num_pairs`` (or triplets); those of a
         variational autoencoder with ``validation_loss`` (None where it was not measured), ``reconstruction``, ``kl``
         (what the loss is made of) and ``beta`` (weight of the latter).
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> history = sa.History([{"epoch": 0, "loss": 0.7}, {"epoch": 1, "loss": 0.6}])
+    >>> history
+    History(2 epochs, loss 0.6000)
+    >>> history["loss"]
+    [0.7, 0.6]
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
