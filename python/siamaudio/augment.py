@@ -296,7 +296,7 @@ registry: Registry[Augmentation] = Registry(
 
 
 def apply(
-    augmentations: Sequence[Augmentation | str], spectrograms: npt.ArrayLike, *, seed: int = 0, device: str = "cpu"
+    augmentations: Sequence[Augmentation | str], spectrograms: npt.ArrayLike, *, device: str = "cpu", seed: int = 0
 ) -> npt.NDArray[np.float32]:
     """Augment spectrograms as a training step would, to look at them.
 
@@ -307,10 +307,10 @@ def apply(
         done as one.
     spectrograms : array-like of float, shape (clips, bands, frames) or (clips, channels, bands, frames)
         Stay as they are.
-    seed : int >= 0
-        The same seed gives the same changes on every device, noise excepted.
     device : str
         "auto", "cpu", "cuda" or "cuda:N": where it is done.
+    seed : int >= 0
+        The same seed gives the same changes on every device, noise excepted.
 
     Returns
     -------
