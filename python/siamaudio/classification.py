@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ class ClassificationResult:
         return f"ClassificationResult({len(self.queries)} queries, {len(self.classes)} classes)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().to_html(float_format='{:.1%}'.format)}"
+        return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html(float_format='{:.1%}'.format)}"
 
 
 def classify_oneshot(

@@ -363,10 +363,10 @@ class Features:
             Largest size of a block's spectrograms in place of `num_clips`, though a block has at least one clip;
             both None: 64 MiB.
 
-        Yields
-        ------
-        Features
-            In memory.
+        Returns
+        -------
+        iterator of Features
+            Each in memory.
 
         Examples
         --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class History:
         return f"History({len(self)} epochs, loss {last['loss']:.4f}{shown})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().to_html()}"
+        return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html()}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the records as a table, one row an epoch."""
