@@ -486,7 +486,7 @@ def read_wav(path: str) -> np.ndarray:
 
 
 def test_synthetic_files(tmp_path: Path) -> None:
-    clips = synthetic(5, 3, 7, root=tmp_path / "set", sr=22050, duration=0.7)
+    clips = synthetic(5, 3, seed=7, root=tmp_path / "set", sr=22050, duration=0.7)
     assert repr(clips) == "Clips('synthetic': 15 clips, 5 classes)"
     assert set(clips.class_names) == set(synthesis.CLASS_NAMES[:5])
     assert list(clips) == [
@@ -502,15 +502,15 @@ def test_synthetic_files(tmp_path: Path) -> None:
 
 
 def test_synthetic_is_the_same_in_every_process(tmp_path: Path) -> None:
-    synthetic(6, 3, 1, root=tmp_path / "here", duration=0.5)
-    program = "import sys; from siamaudio.datasets import synthetic\nsynthetic(6, 3, 1, root=sys.argv[1], duration=0.5)"
+    synthetic(6, 3, seed=1, root=tmp_path / "here", duration=0.5)
+    program = "import sys; from siamaudio.datasets import synthetic\nsynthetic(6, 3, seed=1, root=sys.argv[1], duration=0.5)"
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "there")], check=True, timeout=120)
     assert contents(tmp_path / "here") == contents(tmp_path / "there")
 
 
 def test_synthetic_clips_do_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
-    few = synthetic(3, 2, 5, root=tmp_path / "few", duration=0.5)
-    many = synthetic(8, 7, 5, root=tmp_path / "many", duration=0.5)
+    few = synthetic(3, 2, seed=5, root=tmp_path / "few", duration=0.5)
+    many = synthetic(8, 7, seed=5, root=tmp_path / "many", duration=0.5)
     found = contents(tmp_path / "many")
     for name, data in contents(tmp_path / "few").items():
         assert name == "manifest.json" or found[name] == data
@@ -519,7 +519,7 @@ def test_synthetic_clips_do_not_depend_on_how_many_there_are(tmp_path: Path) -> 
 
 
 def test_synthetic_clips_all_differ(tmp_path: Path) -> None:
-    sets = [synthetic(4, 10, seed, root=tmp_path / str(seed), duration=0.5) for seed in (0, 1)]
+    sets = [synthetic(4, 10, seed=seed, root=tmp_path / str(seed), duration=0.5) for seed in (0, 1)]
     assert len({Path(path).read_bytes() for clips in sets for path in clips.paths}) == 80
 
 
@@ -602,7 +602,7 @@ def test_synthetic_does_not_overwrite_other_things(tmp_path: Path) -> None:
     synthetic(2, 2, root=tmp_path / "set", duration=0.5)
     before = contents(tmp_path / "set")
     with pytest.raises(DatasetError, match=r"holds a synthetic set made with .*'seed': 0.*accepted.*'seed': 1"):
-        synthetic(2, 2, 1, root=tmp_path / "set", duration=0.5)
+        synthetic(2, 2, seed=1, root=tmp_path / "set", duration=0.5)
     assert contents(tmp_path / "set") == before
 
 

@@ -1,8 +1,27 @@
 """Augmentation as data: random changes of spectrograms that leave their class as it is, in training only.
 
+==================================  ===============================================================
+`TimeShift`, `TimeStretch`          along time: circularly shifted; faster or slower
+`FrequencyShift`, `FrequencyScale`  along frequency: higher or lower; spread or squeezed
+`SpecAugment`                       masked frames and bands
+`RandomCrop`                        a part of fixed length
+`Gain`, `Noise`                     contrast and level; Gaussian noise
+`RandomFrequencyResponse`           a random equaliser
+`Mixup`                             weighted means of two clips and their labels
+`FrequencyMixStyle`                 each band's mean and deviation mixed with those of another clip
+==================================  ===============================================================
+
 A network's augmentations are applied in the order of their list, to each clip anew in each step. Each has a
 ``probability``, which is that of a clip being changed at all, for each clip by itself unless said otherwise. Strengths
-suit standardised spectrograms (mean 0, deviation 1). `apply` shows what they do.
+suit standardised spectrograms (mean 0, deviation 1). `apply` shows what they do. `Augmentation` is any of them;
+`registry` knows them by name.
+
+Examples
+--------
+>>> import siamaudio as sa
+>>> net = sa.SiameseNetwork(augment=[sa.augment.TimeShift(), sa.augment.SpecAugment(max_bands=8)])
+>>> [each.name for each in net.augment]
+['time_shift', 'spec_augment']
 """
 
 from __future__ import annotations
@@ -277,7 +296,7 @@ registry: Registry[Augmentation] = Registry(
 
 
 def apply(
-    augmentations: Sequence[Augmentation | str], spectrograms: npt.ArrayLike, *, seed: int = 0, device: str = "cpu"
+    augmentations: Sequence[Augmentation | str], spectrograms: npt.ArrayLike, *, device: str = "cpu", seed: int = 0
 ) -> npt.NDArray[np.float32]:
     """Augment spectrograms as a training step would, to look at them.
 
@@ -288,10 +307,10 @@ def apply(
         done as one.
     spectrograms : array-like of float, shape (clips, bands, frames) or (clips, channels, bands, frames)
         Stay as they are.
-    seed : int >= 0
-        The same seed gives the same changes on every device, noise excepted.
     device : str
         "auto", "cpu", "cuda" or "cuda:N": where it is done.
+    seed : int >= 0
+        The same seed gives the same changes on every device, noise excepted.
 
     Returns
     -------
@@ -331,3 +350,7 @@ def apply(
         device=device,
     )
     return changed if pictures.ndim == 4 else changed[:, 0]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

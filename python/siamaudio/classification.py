@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ class ClassificationResult:
         return f"ClassificationResult({len(self.queries)} queries, {len(self.classes)} classes)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().to_html(float_format='{:.1%}'.format)}"
+        return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html(float_format='{:.1%}'.format)}"
 
 
 def classify_oneshot(
@@ -106,6 +107,17 @@ def classify_oneshot(
         The supports are missing, or show fewer than two classes.
     ParameterError
         The network does not know its front end, or there are no queries.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> clips = sa.datasets.synthetic(3, 4)
+    >>> features = sa.LogMel(sr=16000, hop_length=1024, n_mels=32).transform(clips, cache=False, progress=False)
+    >>> encoder = sa.ConvEncoder(blocks=(sa.ConvBlock(filters=4, kernel_size=3),), dense=(sa.Dense(units=8),))
+    >>> net = sa.SiameseNetwork(encoder).fit(features, epochs=1, progress=False)
+    >>> examples = dict(zip(clips.class_names, clips.paths[::4]))
+    >>> sa.classify_oneshot(net, examples, clips.paths[1:3])
+    ClassificationResult(2 queries, 3 classes)
     """
     if net.front_end_ is None:
         raise ParameterError("net", "a network trained on arrays", "a network trained on features of audio files")

@@ -138,6 +138,11 @@ def split_folds(train: Iterable[int], *, validation: Iterable[int] = (), test: I
     train, validation, test : iterable of int
         Folds; no fold twice.
 
+    Returns
+    -------
+    FoldSplit
+        The folds of each part; `Features.split` takes it.
+
     Raises
     ------
     ParameterError
@@ -163,6 +168,11 @@ def split_sources(clips: LabelledClips, *, validation: float = 0.0, test: float 
         Shares of the clips; what they leave is for training.
     seed : int >= 0
         Of the order in which sources are given out, each to the part that most lacks its classes.
+
+    Returns
+    -------
+    SourceSplit
+        The sources of each part; `Features.split` takes it.
 
     Raises
     ------
@@ -211,6 +221,11 @@ def split_clips(
         Test clips of each class; None: all that are left.
     seed : int >= 0
         Of the order of each class's clips.
+
+    Returns
+    -------
+    ClipSplit
+        Positions of the clips of each part; `Features.split` takes it.
 
     Raises
     ------
@@ -344,10 +359,22 @@ def load_split(path: str | os.PathLike[str]) -> Split:
     path : path-like
         The file.
 
+    Returns
+    -------
+    ClassSplit, ClipSplit, FoldSplit or SourceSplit
+        As it was saved.
+
     Raises
     ------
     ParameterError
         There is no such file, or it holds something else.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> sa.save_split(sa.split_folds([1, 2], test=[3]), "split.json")
+    >>> sa.load_split("split.json")
+    FoldSplit(train=(1, 2), validation=(), test=(3,))
     """
     try:
         values = json.loads(Path(path).read_bytes())

@@ -174,6 +174,11 @@ class ConvEncoder:
         input_shape : (int, int, int)
             Channels, bands and frames of a spectrogram.
 
+        Returns
+        -------
+        int
+            Numbers of an embedding.
+
         Raises
         ------
         ParameterError
@@ -187,7 +192,13 @@ class ConvEncoder:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
-        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown."""
+        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown.
+
+        Parameters
+        ----------
+        options : dict
+            As from `to_dict`; what is absent has its default.
+        """
         return Registry("encoder", (cls,)).from_dict(options)
 
 
@@ -245,6 +256,11 @@ class YamnetEncoder:
         input_shape : (int, int, int)
             Channels, bands and frames of a spectrogram.
 
+        Returns
+        -------
+        int
+            Numbers of an embedding.
+
         Raises
         ------
         ParameterError
@@ -258,7 +274,13 @@ class YamnetEncoder:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
-        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown."""
+        """Make the encoder that `to_dict` described; ParameterError where a field or the type of a value is unknown.
+
+        Parameters
+        ----------
+        options : dict
+            As from `to_dict`; what is absent has its default.
+        """
         return Registry("encoder", (cls,)).from_dict(options)
 
 

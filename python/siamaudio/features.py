@@ -326,6 +326,11 @@ class Features:
         dtype : dtype
             float32 or float16.
 
+        Returns
+        -------
+        Features
+            The same clips.
+
         Raises
         ------
         ParameterError
@@ -358,10 +363,10 @@ class Features:
             Largest size of a block's spectrograms in place of `num_clips`, though a block has at least one clip;
             both None: 64 MiB.
 
-        Yields
-        ------
-        Features
-            In memory.
+        Returns
+        -------
+        iterator of Features
+            Each in memory.
 
         Examples
         --------
@@ -433,6 +438,11 @@ class Features:
         names : iterable of str
             Class names; none gives empty features.
 
+        Returns
+        -------
+        Features
+            In their present order.
+
         Raises
         ------
         ParameterError
@@ -454,10 +464,24 @@ class Features:
     ) -> tuple[Features, Features, Features]:
         """Divide by class; see `siamaudio.splits.split_classes` for the parameters.
 
+        Parameters
+        ----------
+        num_train, num_validation, num_test : int or None
+            Numbers of classes; need `seed`. Without the last, all that are left are tested.
+        seed : int >= 0 or None
+            Of the random order of the classes.
+        train, validation, test : sequence of str or None
+            Names of classes, in the place of numbers and seed.
+
         Returns
         -------
         train, validation, test : Features
             No two share a class; validation and test may be empty.
+
+        Raises
+        ------
+        ParameterError
+            Numbers or names do not fit the classes, or both are given.
 
         Examples
         --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ class History:
         (exact one-shot accuracy in [0, 1], None where it was not measured) and ``num_pairs`` (or triplets); those of a
         variational autoencoder with ``validation_loss`` (None where it was not measured), ``reconstruction``, ``kl``
         (what the loss is made of) and ``beta`` (weight of the latter).
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> history = sa.History([{"epoch": 0, "loss": 0.7}, {"epoch": 1, "loss": 0.6}])
+    >>> history
+    History(2 epochs, loss 0.6000)
+    >>> history["loss"]
+    [0.7, 0.6]
     """
 
     def __init__(self, records: Iterable[dict[str, Any]] = ()) -> None:
@@ -48,7 +58,7 @@ class History:
         return f"History({len(self)} epochs, loss {last['loss']:.4f}{shown})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().to_html()}"
+        return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html()}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return the records as a table, one row an epoch."""

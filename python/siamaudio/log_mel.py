@@ -209,7 +209,13 @@ class LogMel:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
-        """Make the front end that `to_dict` described."""
+        """Make the front end that `to_dict` described.
+
+        Parameters
+        ----------
+        options : dict
+            As from `to_dict`; what is absent has its default.
+        """
         return cls(**options)
 
     @property
@@ -246,6 +252,16 @@ class LogMel:
         ``1 + num_samples // hop_length`` if `center`; else ``1 + (num_samples - length) // hop_length``, or 0 where
         that is negative, with a frame's length `n_fft` or, aligned at the start, `win_length`; without `snip_edges`
         ``(num_samples + hop_length // 2) // hop_length``.
+
+        Parameters
+        ----------
+        num_samples : int >= 0
+            Samples of the signal.
+
+        Returns
+        -------
+        int
+            Frames, 0 for a signal that is too short.
         """
         return framing.count_frames(self, num_samples)
 

@@ -1,6 +1,38 @@
 """Losses as data; the C++ trainer computes them.
 
-A network is trained on the sum of its losses, each times its ``weight``.
+A network is trained on the sum of its losses, each times its ``weight``. Of pairs of clips:
+
+====================  =====================================================================
+`BinaryCrossentropy`  of P(same class); with a learned head, which makes it of the distance
+`MeanSquaredError`    of P(same class), too
+`Contrastive`         of the distance: near for the same class, a margin apart for others
+====================  =====================================================================
+
+Of embeddings and their labels:
+
+=======================  =================================================================
+`Triplet`                nearer to the own class than to another, by a margin
+`Prototypical`           cross-entropy of the distances to class means, for few-shot tasks
+`SupervisedContrastive`  cross-entropy of all similarities of a batch
+`ClassMemory`            distance to the stored embedding of the class
+=======================  =================================================================
+
+Of a classifier of the training classes, which `SiameseNetwork.predict` uses:
+
+===============  ===================================
+`CrossEntropy`   a softmax layer
+`CosineSoftmax`  scaled cosines to class vectors
+`ArcFace`        the same with a margin on the angle
+===============  ===================================
+
+`Loss` is any of them; `registry` knows them by name, and turns them into dictionaries and back.
+
+Examples
+--------
+>>> import siamaudio as sa
+>>> net = sa.SiameseNetwork(distance="euclidean", head=None, loss=sa.losses.Contrastive(margin=2.0))
+>>> sa.losses.registry.to_dict(net.loss)
+{'type': 'contrastive', 'margin': 2.0, 'form': 'a', 'weight': 1.0}
 """
 
 from __future__ import annotations
@@ -247,3 +279,7 @@ registry: Registry[Loss] = Registry(
         SupervisedContrastive,
     ),
 )
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

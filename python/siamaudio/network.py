@@ -136,6 +136,11 @@ class SiameseNetwork:
         ----------
         deep : bool
             Also the fields of options, as ``optimizer__lr``.
+
+        Returns
+        -------
+        dict
+            Argument to value.
         """
         return estimators.get_params(self, deep=deep)
 
@@ -146,6 +151,11 @@ class SiameseNetwork:
         ----------
         **params
             Arguments, or fields of options as in ``optimizer__lr=1e-4``.
+
+        Returns
+        -------
+        SiameseNetwork
+            Itself.
 
         Raises
         ------
@@ -170,6 +180,11 @@ class SiameseNetwork:
             "loss": "contrastive", "optimizer.lr": "1e-3", "encoder.dense.0.units": "128": an argument of the
             constructor, or the way to a field; "encoder.blocks.count": "2" cuts, or repeats the last. Several losses or
             augmentations are named with commas between them.
+
+        Returns
+        -------
+        SiameseNetwork
+            Itself.
 
         Raises
         ------
@@ -231,6 +246,11 @@ class SiameseNetwork:
             Training classes; needed where a loss trains a classifier.
         seed : int >= 0
             Of the weights.
+
+        Returns
+        -------
+        SiameseNetwork
+            Itself.
 
         Raises
         ------
@@ -459,6 +479,11 @@ class SiameseNetwork:
         num_threads : int > 0 or None
             CPU threads; None: LibTorch's choice.
 
+        Returns
+        -------
+        SiameseNetwork
+            Itself.
+
         Raises
         ------
         ParameterError
@@ -604,7 +629,20 @@ class SiameseNetwork:
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def predict(self, features: Features | npt.ArrayLike, *, num_threads: int | None = None) -> npt.NDArray[np.str_]:
-        """Return the most probable training class of each clip; see `predict_proba`."""
+        """Return the most probable training class of each clip; see `predict_proba`.
+
+        Parameters
+        ----------
+        features : Features or array-like [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
+            Clips.
+        num_threads : int > 0 or None
+            CPU threads; None: LibTorch's choice.
+
+        Returns
+        -------
+        np.ndarray [shape=(clips,), dtype=str]
+            Names of classes.
+        """
         best = self.predict_proba(features, num_threads=num_threads).argmax(axis=1)
         return np.array(self.train_classes_)[best]
 
@@ -636,7 +674,18 @@ class SiameseNetwork:
         return self._built().weights()
 
     def set_weights(self, weights: dict[str, npt.NDArray[np.float32]]) -> Self:
-        """Replace all weights; names and shapes as `weights` returns them, with those of a calibration or without."""
+        """Replace all weights; names and shapes as `weights` returns them, with those of a calibration or without.
+
+        Parameters
+        ----------
+        weights : dict from str to array-like
+            Arrays by name.
+
+        Returns
+        -------
+        SiameseNetwork
+            Itself.
+        """
         native = self._built()
         before = native.weights()
         try:

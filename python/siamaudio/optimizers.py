@@ -1,7 +1,20 @@
 """Optimizers as data; the C++ trainer runs them.
 
-The formulas and defaults are Keras 3's. All optimizers share three fields: ``clip_norm``, ``schedule`` and
-``moving_average``.
+========================  ===========================================================
+`SGD`                     stochastic gradient descent, with or without momentum
+`Adam`, `AdamW`, `Nadam`  Adam, with decoupled weight decay, with Nesterov's momentum
+`RMSprop`, `Adadelta`     steps scaled by past gradients, or by past steps, too
+========================  ===========================================================
+
+The formulas and defaults are Keras 3's. All share three fields: ``clip_norm``, ``schedule`` (`siamaudio.schedules`) and
+``moving_average``. `Optimizer` is any of them; `registry` knows them by name.
+
+Examples
+--------
+>>> import siamaudio as sa
+>>> net = sa.SiameseNetwork(optimizer=sa.optimizers.AdamW(lr=3e-4, schedule=sa.schedules.Cosine()))
+>>> net.optimizer.lr
+0.0003
 """
 
 from __future__ import annotations
@@ -15,7 +28,7 @@ from siamaudio.schedules import Constant, Schedule
 if TYPE_CHECKING:
     from siamaudio._engine import core
 
-__all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Nadam", "Optimizer", "RMSprop", "registry", "to_core"]
+__all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Nadam", "Optimizer", "RMSprop", "registry"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -206,3 +219,7 @@ def to_core(optimizer: Optimizer) -> core.OptimizerOptions:
         schedule=core.ScheduleOptions(kind=schedule.name, **dataclasses.asdict(schedule)),
         **fields,
     )
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,7 +1,31 @@
 """Samplers as data: which clips a training step sees together. The C++ trainer plans each epoch by one of them.
 
-A sampler for pairs with a learned head, a triplet loss, a loss of whole batches, or few-shot tasks; `Sampler.plan`
-shows what it would do with given labels.
+Every clip embedded once, and what the loss forms of the embeddings:
+
+==========  ===============================================================
+`Balanced`  several clips of each of a batch's classes; the default
+`Shuffled`  every clip once an epoch in random order, as for classification
+`Episodes`  few-shot tasks: supports and queries
+==========  ===============================================================
+
+The published ways, each side encoded by itself:
+
+================  =================================================================
+`HonkaPairs`      Honka 2019: no pair twice an epoch
+`AnchorPairs`     Fedele 2022: a random anchor of every class
+`RandomPairs`     Lloret 2019: every clip is an anchor once
+`RandomTriplets`  Lloret 2019: anchor, another clip of its class, a clip of another
+================  =================================================================
+
+`Sampler.plan` shows what a sampler would do with given labels, as a list of `Batch`; `registry` knows them by name.
+
+Examples
+--------
+>>> import siamaudio as sa
+>>> sa.samplers.Balanced(batch_size=4, clips_per_class=2).plan(["dog", "dog", "cat", "cat"])
+[Batch(4 clips)]
+>>> sa.samplers.HonkaPairs(batch_size=2).plan(["dog", "dog", "cat", "cat"], seed=1)
+[Batch(4 clips, 2 sides, 2 pairs), Batch(4 clips, 2 sides, 2 pairs)]
 """
 
 from __future__ import annotations
@@ -329,3 +353,7 @@ class Episodes(Sampler):
 registry: Registry[Sampler] = Registry(
     "sampler", (HonkaPairs, AnchorPairs, RandomPairs, RandomTriplets, Balanced, Shuffled, Episodes)
 )
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

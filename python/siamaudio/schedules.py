@@ -1,4 +1,20 @@
-"""Learning-rate schedules as data; the C++ trainer follows them."""
+"""Learning-rate schedules as data; the C++ trainer follows them.
+
+==================  ========================================================
+`Constant`          the optimizer's rate throughout; the default
+`Cosine`            up within a share of the steps, then down along a cosine
+`InverseTimeDecay`  Keras's former ``decay``
+`ReduceOnPlateau`   lower whenever validation stands still
+==================  ========================================================
+
+`Schedule` is any of them; `registry` knows them by name.
+
+Examples
+--------
+>>> import siamaudio as sa
+>>> sa.optimizers.SGD(lr=0.1, momentum=0.9, schedule=sa.schedules.Cosine(warmup=0.05)).schedule
+Cosine(warmup=0.05, final=0.0)
+"""
 
 from __future__ import annotations
 
@@ -70,3 +86,7 @@ class ReduceOnPlateau:
 
 Schedule = Constant | InverseTimeDecay | Cosine | ReduceOnPlateau
 registry: Registry[Schedule] = Registry("schedule", (Constant, InverseTimeDecay, Cosine, ReduceOnPlateau))
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -83,11 +83,28 @@ class STFT:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
-        """Make the transform that `to_dict` described."""
+        """Make the transform that `to_dict` described.
+
+        Parameters
+        ----------
+        options : dict
+            As from `to_dict`; what is absent has its default.
+        """
         return cls(**options)
 
     def num_frames(self, num_samples: int) -> int:
-        """Return the number of frames of a signal of `num_samples` samples, as `LogMel.num_frames` does."""
+        """Return the number of frames of a signal of `num_samples` samples, as `LogMel.num_frames` does.
+
+        Parameters
+        ----------
+        num_samples : int >= 0
+            Samples of the signal.
+
+        Returns
+        -------
+        int
+            Frames, 0 for a signal that is too short.
+        """
         return framing.count_frames(self, num_samples)
 
     def __call__(self, y: npt.ArrayLike, *, num_threads: int | None = None) -> npt.NDArray[np.complex64]:

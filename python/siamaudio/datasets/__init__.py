@@ -1,23 +1,23 @@
 """Data sets.
 
-Lists of labelled audio files, as `Clips`; none of these functions reads audio:
+Lists of labelled audio files, as `Clips`, each of its items a `Clip`; none of these functions reads audio:
 
-======================  ==============================================================
-`folder`                a folder with one subfolder a class
-`table`                 a CSV or Parquet table with one row a clip
-`esc50`                 ESC-50 and ESC-10, in the present and the original layout
-`audiomnist`            AudioMNIST, its speakers or its digits as classes
-`speech_commands`       Speech Commands and data sets with its layout
-`synthetic`             synthetic sounds, made on the spot
-`from_path`             whichever of the others a path turns out to be
-======================  ==============================================================
+=================  =========================================================
+`folder`           a folder with one subfolder a class
+`table`            a CSV or Parquet table with one row a clip
+`esc50`            ESC-50 and ESC-10, in the present and the original layout
+`audiomnist`       AudioMNIST, its speakers or its digits as classes
+`speech_commands`  Speech Commands and data sets with its layout
+`synthetic`        synthetic sounds, made on the spot
+`from_path`        whichever of the others a path turns out to be
+=================  =========================================================
 
-Arrays that are at hand, as `Features`:
+Arrays that are at hand, as `siamaudio.Features`:
 
-======================  ==============================================================
-`spectrograms`          an ``.npz`` file of spectrograms and labels
-`images`                MNIST and the like: IDX or ``.npz`` files
-======================  ==============================================================
+==============  ===========================================
+`spectrograms`  an ``.npz`` file of spectrograms and labels
+`images`        MNIST and the like: IDX or ``.npz`` files
+==============  ===========================================
 
 `download` fetches a data set, checks it, and unpacks it; `downloads` names those that it knows.
 """

@@ -64,7 +64,13 @@ _DOWNLOADS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def downloads() -> tuple[str, ...]:
-    """Return the names that `download` knows."""
+    """Return the names that `download` knows.
+
+    Examples
+    --------
+    >>> "esc50" in downloads()
+    True
+    """
     return tuple(sorted(_DOWNLOADS))
 
 

@@ -21,8 +21,8 @@ _MANIFEST = "manifest.json"
 def synthetic(
     num_classes: int = 24,
     clips_per_class: int = 20,
-    seed: int = 0,
     *,
+    seed: int = 0,
     root: str | os.PathLike[str] | None = None,
     sr: int = 16000,
     duration: float = 1.5,

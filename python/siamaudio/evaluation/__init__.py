@@ -1,4 +1,36 @@
-"""One-shot and few-shot accuracy, search by example: what is measured, by which protocol, and how sure it is."""
+"""One-shot and few-shot accuracy, search by example: what is measured, by which protocol, and how sure it is.
+
+Of a network, of embeddings, or of a matrix of similarities:
+
+=====================  =====================================================================
+`evaluate_oneshot`     one-shot accuracy over every possible task, in closed form
+`evaluate_fewshot`     few-shot accuracy over sampled tasks, by several classifiers
+`evaluate_retrieval`   search by example, each clip the query once
+`evaluate_pairs`       whether two clips are of one class: ROC, equal error rate, thresholds
+`linear_separability`  how well linear classifiers tell classes of embeddings apart
+=====================  =====================================================================
+
+Whether the figures can be believed:
+
+=================  =============================================================
+`evaluate_splits`  training and testing on many class splits
+`compare`          whether one result is better than another on the same queries
+`leak_report`      clips of one recording, and what the accuracy gains by them
+=================  =============================================================
+
+By the protocols of others:
+
+=======================================  ==========================================================
+`honka2019`, `fedele2022`, `lloret2019`  as in these theses and this report
+`metaaudio`                              10,000 random tasks, as Heggan et al. 2022
+`embedding_report`                       all classifiers of Lloret 2019, and maps of the embeddings
+=======================================  ==========================================================
+
+Results are small objects with ``.to_frame()``, ``.to_json()`` and ``.plot()``: `EvaluationResult`, `SplitsResult`,
+`RetrievalResult`, `PairResult` (with `OperatingPoint` and `Calibration`), `SeparabilityResult`, `EmbeddingReport`,
+`Comparison` (with `ClassComparison` and `McNemar`), `LeakReport` (with `NearDuplicate`). An `Interval` says how sure a
+figure is, and what it covers.
+"""
 
 from siamaudio.evaluation.class_splits import SplitsResult, evaluate_splits
 from siamaudio.evaluation.comparison import ClassComparison, Comparison, McNemar, compare

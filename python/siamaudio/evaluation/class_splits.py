@@ -203,8 +203,8 @@ def evaluate_splits(
     features: Features,
     *,
     splits: int | Sequence[ClassSplit] = 20,
-    num_test: int = 5,
     num_validation: int = 5,
+    num_test: int = 5,
     ways: int = 5,
     source_disjoint: bool = False,
     fit: Mapping[str, Any] | None = None,
@@ -230,8 +230,8 @@ def evaluate_splits(
         Clips of all classes.
     splits : int > 0 or sequence of ClassSplit
         How many to draw, or which to use.
-    num_test, num_validation : int
-        Classes to test and to validate on.
+    num_validation, num_test : int
+        Classes to validate and to test on.
     ways : int
         Classes a task.
     source_disjoint : bool

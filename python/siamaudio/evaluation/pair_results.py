@@ -151,6 +151,11 @@ class PairResult:
         false_accept_rate : float
             One of those that `evaluate_pairs` was asked for.
 
+        Returns
+        -------
+        OperatingPoint
+            The one that was asked for.
+
         Raises
         ------
         ParameterError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,9 @@ class Agreement:
         """The mean over the supports that have one."""
         return _mean(self.correlations)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html(float_format='{:.2f}'.format)}"
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row a support: class and correlation."""
         import pandas as pd
@@ -82,6 +86,9 @@ class Stability:
     def mean(self) -> float:
         """The mean over pairs and supports."""
         return _mean(self.correlations)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.to_frame().to_html(float_format='{:.2f}'.format)}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a support: class, mean and least correlation."""

@@ -109,6 +109,11 @@ class Explanation:
         top : int > 0
             How many, at most.
 
+        Returns
+        -------
+        tuple of int
+            Numbers of segments.
+
         Raises
         ------
         ParameterError
@@ -216,6 +221,11 @@ class Explanation:
         num_threads, progress
             As of `siamaudio.explain`.
 
+        Returns
+        -------
+        Faithfulness
+            Both curves, and those of the random orders.
+
         Raises
         ------
         ParameterError
@@ -242,6 +252,11 @@ class Explanation:
             Explanations to compare, this one among them.
         num_threads, progress
             As of `siamaudio.explain`.
+
+        Returns
+        -------
+        Stability
+            How well each pair of seeds agrees.
         """
         from siamaudio.explanation.agreement import measure_stability
 
@@ -270,6 +285,11 @@ class Explanation:
             These, in the place of the top ones.
         part : {"segments", "rest"}
             The segments, or what is left without them.
+
+        Returns
+        -------
+        Resynthesis
+            The sound, to be played in a notebook or saved.
 
         Raises
         ------

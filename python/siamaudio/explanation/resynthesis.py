@@ -59,6 +59,11 @@ class Resynthesis:
         ----------
         path : path-like
             The file; one that is there is replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
         """
         path = Path(path)
         replace_file(path, wav(_fitting(self.samples), self.sr))

@@ -1,11 +1,11 @@
 """Networks of other libraries: Keras's files read and written, PyTorch modules, ONNX files.
 
-==============  =======================================================================
-`load_keras`    a `SiameseNetwork` from a Keras file, without Keras
-`to_keras`      a Keras file from a `SiameseNetwork`, without Keras
-`to_torch`      a plain `torch.nn.Module`
-`export_onnx`   an ONNX file of the encoder, the siamese pair, or the classifier
-==============  =======================================================================
+=============  ================================================================
+`load_keras`   a `siamaudio.SiameseNetwork` from a Keras file, without Keras
+`to_keras`     a Keras file from a network, without Keras
+`to_torch`     a plain ``torch.nn.Module``
+`export_onnx`  an ONNX file of the encoder, the siamese pair, or the classifier
+=============  ================================================================
 """
 
 import lazy_loader

@@ -205,6 +205,11 @@ class VariationalAutoencoder:
         ----------
         deep : bool
             Also the fields of options, as ``optimizer__lr``.
+
+        Returns
+        -------
+        dict
+            Argument to value.
         """
         return estimators.get_params(self, deep=deep)
 
@@ -215,6 +220,11 @@ class VariationalAutoencoder:
         ----------
         **params
             Arguments, or fields of options as in ``optimizer__lr=1e-4``.
+
+        Returns
+        -------
+        VariationalAutoencoder
+            Itself.
 
         Raises
         ------
@@ -245,6 +255,11 @@ class VariationalAutoencoder:
             (bands, frames), or (channels, bands, frames).
         seed : int >= 0
             Of the weights.
+
+        Returns
+        -------
+        VariationalAutoencoder
+            Itself.
 
         Raises
         ------
@@ -510,7 +525,20 @@ class VariationalAutoencoder:
         return Reconstruction(mean.reshape(shape), np.sqrt(variance).reshape(shape))
 
     def reconstruct(self, features: Features | npt.ArrayLike, *, num_threads: int | None = None) -> Reconstruction:
-        """Embed spectrograms and make spectrograms of the latent vectors; see `embed` and `generate`."""
+        """Embed spectrograms and make spectrograms of the latent vectors; see `embed` and `generate`.
+
+        Parameters
+        ----------
+        features : Features or array-like [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
+            Clips.
+        num_threads : int > 0 or None
+            CPU threads; None: LibTorch's choice.
+
+        Returns
+        -------
+        Reconstruction
+            Mean and standard deviation of each pixel.
+        """
         return self.generate(self.embed(features, num_threads=num_threads), num_threads=num_threads)
 
     def sample(self, num_clips: int, *, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -616,7 +644,22 @@ class VariationalAutoencoder:
     def plot_reconstructions(
         self, features: Features | npt.ArrayLike, *, num_clips: int = 5, seed: int | None = None
     ) -> Figure:
-        """Draw spectrograms above what the autoencoder makes of them; see `siamaudio.plotting.plot_reconstructions`."""
+        """Draw spectrograms above what the autoencoder makes of them; see `siamaudio.plotting.plot_reconstructions`.
+
+        Parameters
+        ----------
+        features : Features or array-like [shape=(clips, bands, frames) or (clips, channels, bands, frames)]
+            Clips.
+        num_clips : int > 0
+            Columns; fewer where there are fewer clips.
+        seed : int >= 0 or None
+            Of the random choice of clips; None: the first ones.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new one.
+        """
         from siamaudio import plotting
 
         return plotting.plot_reconstructions(self, features, num_clips=num_clips, seed=seed)
@@ -642,7 +685,18 @@ class VariationalAutoencoder:
         return self._built().weights()
 
     def set_weights(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> Self:
-        """Replace all weights; names and shapes as `weights` returns them."""
+        """Replace all weights; names and shapes as `weights` returns them.
+
+        Parameters
+        ----------
+        weights : dict from str to array-like
+            Arrays by name.
+
+        Returns
+        -------
+        VariationalAutoencoder
+            Itself.
+        """
         self._built().set_weights(dict(weights))
         return self
 

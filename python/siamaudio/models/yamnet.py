@@ -403,6 +403,11 @@ class Yamnet:
         num_threads : int > 0 or None
             CPU threads; None: LibTorch's choice.
 
+        Returns
+        -------
+        np.ndarray [shape=(clips,), dtype=str]
+            Names of classes.
+
         Raises
         ------
         ParameterError

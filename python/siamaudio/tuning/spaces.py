@@ -62,7 +62,20 @@ class Range:
             )
 
     def suggest(self, trial: optuna.Trial, name: str) -> int | float:
-        """Return the trial's value."""
+        """Return the trial's value.
+
+        Parameters
+        ----------
+        trial : optuna.Trial
+            Optuna's.
+        name : str
+            What it is called there.
+
+        Returns
+        -------
+        int or float
+            Within the range.
+        """
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
@@ -168,6 +181,11 @@ class SearchSpace:
         ----------
         values : mapping from str to value
             Address to value; those left out are as in the preset.
+
+        Returns
+        -------
+        SiameseNetwork
+            Not trained.
         """
         return SiameseNetwork.preset(self.preset).set_from_text(
             {address: _text(value) for address, value in values.items()}
@@ -353,6 +371,11 @@ _PUBLISHED = {
 def search_space_names() -> tuple[str, ...]:
     """Return the names that `search_space` knows.
 
+    Returns
+    -------
+    tuple of str
+        For `search_space`, `tune` and ``siamaudio tune --space``.
+
     Examples
     --------
     >>> import siamaudio as sa
@@ -369,6 +392,11 @@ def search_space(name: str) -> PublishedSpace:
     ----------
     name : str
         One of `search_space_names`.
+
+    Returns
+    -------
+    PublishedSpace
+        What `tune` takes, with how long its source trains.
 
     Raises
     ------
