@@ -23,6 +23,7 @@ extensions = [
     "benchmark_results",
     "command_pages",
     "notebook_pages",
+    "check_links",
 ]
 exclude_patterns = ["_build", "_extensions", "_templates"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
