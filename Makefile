@@ -1,7 +1,8 @@
 # make demo   set up what is missing, then run the demonstration
 # make test   set up what is missing, then run the C++ and the Python tests
 # make lint   formatters, linters and type checker, without changing anything
-# make docs   build the documentation in build/docs; a warning is an error
+# make docs   build the documentation in build/docs; a warning or a broken link within it is an error
+# make linkcheck  ask for every address outside that the documentation names; needs a network
 # make figures  write the figures of docs/results into the pages that show them
 # make format rewrite the sources as the formatters want them
 # make bench  set up what is missing, then run the benchmarks beside their peers (benchmarks/README.md)
@@ -20,8 +21,8 @@ CPP_FILES := $(filter %.h %.cpp,$(SOURCES) $(CPP_TESTS))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL := $(PIP) --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: demo test test-cpp test-python lint docs figures format bench bench-frontend bench-training bench-evaluation \
-	bench-search bench-explain bench-keras bench-accuracy gpu-check clean
+.PHONY: demo test test-cpp test-python lint docs linkcheck figures format bench bench-frontend bench-training \
+	bench-evaluation bench-search bench-explain bench-keras bench-accuracy gpu-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/siamaudio demo --out out
@@ -47,6 +48,9 @@ lint: $(VENV)/installed-tests
 
 docs: $(VENV)/installed-tests
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+linkcheck: $(VENV)/installed-tests
+	$(BIN)/python -m sphinx -q -b linkcheck docs build/linkcheck
 
 figures:
 	$(PYTHON) tools/measured.py

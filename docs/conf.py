@@ -21,12 +21,17 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "command_pages",
+    "notebook_pages",
+    "check_links",
 ]
-exclude_patterns = ["_build", "_extensions"]
+exclude_patterns = ["_build", "_extensions", "_templates"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+autosummary_ignore_module_all = False  # a module's page has what its __all__ names, wherever that was written
+autosummary_context = {"top_level": siamaudio.__all__}
+templates_path = ["_templates"]
 autodoc_typehints = "none"  # numpydoc's sections have them, with shapes and units
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

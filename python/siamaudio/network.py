@@ -458,10 +458,10 @@ class SiameseNetwork:
     ) -> Self:
         """Centre and whiten the embeddings, so that their cosine tells classes apart better.
 
-        From then on `embed` gives (p / |p| - mean) S'^(-1/2) with p = sign(z) |z|^power, z the mean of the encoder's
-        embeddings of the spectrogram moved by each of the shifts, the mean and the within-class covariance S of these
-        clips' p / |p|, S' = (1 - shrinkage) S + shrinkage (tr S / dim) I, and `similarity` is the cosine, whatever the
-        head. Nothing else is learned.
+        From then on `embed` gives ``(p / |p| - mean) S'^(-1/2)`` with ``p = sign(z) |z|^power``, z the mean of the
+        encoder's embeddings of the spectrogram moved by each of the shifts, the mean and the within-class covariance S
+        of these clips' ``p / |p|``, ``S' = (1 - shrinkage) S + shrinkage (tr S / dim) I``, and `similarity` is the
+        cosine, whatever the head. Nothing else is learned.
 
         Parameters
         ----------

@@ -52,8 +52,8 @@ class McNemar:
     p_value : float
         Two-sided, from the binomial distribution.
     chi_square : float
-        The statistic of the approximate test with continuity correction: (|only_first - only_second| - 1)² over their
-        sum; 0 where that is 0.
+        The statistic of the approximate test with continuity correction: ``(|only_first - only_second| - 1)²`` over
+        their sum; 0 where that is 0.
     chi_square_p_value : float
         Of that statistic, which has one degree of freedom.
     """

@@ -173,11 +173,11 @@ class TuningResult:
         """
         if kind not in _PLOTS:
             raise ParameterError("kind", kind, ", ".join(_PLOTS))
-        import matplotlib as mpl
         import optuna
+        from matplotlib import pyplot as plt  # before the context, which would undo what a notebook sets up by it
 
         draw = getattr(optuna.visualization.matplotlib, f"plot_{kind}")
-        with mpl.rc_context(), warnings.catch_warnings():  # Optuna changes the style of all plots that follow
+        with plt.rc_context(), warnings.catch_warnings():  # Optuna changes the style of all plots that follow
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return draw(self.study)
 
