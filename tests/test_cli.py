@@ -438,7 +438,7 @@ def test_options_from_a_file(run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[features]\nmels = 20\n", r"mels in \[features\] of .*run.toml; accepted: .*n-fft, n-mels, norm"),
+        ("[features]\nmels = 20\n", r"mels in \[features\] of .*run.toml; accepted: .*n-fft, n-mels, no-center"),
         ('[features]\nn_mels = "many"\n', "many"),
         ("[features\n", r"--config: got .*run.toml \(.*\(at line 1, column 10\)\); accepted: a file in TOML"),
         ("[sing]\n", r"sing in .*run.toml; accepted: a table of a command: calibrate, classify, "),

@@ -78,7 +78,9 @@ def _epilogue(module: ModuleType) -> str:
 
 def _continued(line: str) -> str:
     """Return an example as a shell takes it, on as many lines of a terminal as it needs."""
-    return " \\\n".join(textwrap.wrap(line, _EXAMPLE_COLUMNS, initial_indent="  ", subsequent_indent="      "))
+    return " \\\n".join(
+        textwrap.wrap(line, _EXAMPLE_COLUMNS, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    )
 
 
 app = cyclopts.App(

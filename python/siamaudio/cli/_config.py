@@ -164,8 +164,7 @@ def _read_toml(parameter: str, path: Path) -> dict[str, Any]:
 def _network_table(network: str) -> dict[str, Any]:
     accepted = "a file *.toml or *.json, or a JSON object"
     if network.endswith(".toml"):
-        table = _read_toml("network", Path(network))
-        return table.get("network", table)  # a file of its own may do without the table's name
+        return _inner(_read_toml("network", Path(network)))
     try:
         text = network if network.lstrip().startswith("{") else Path(network).read_text(encoding="utf-8")
         table = json.loads(text)
@@ -173,7 +172,13 @@ def _network_table(network: str) -> dict[str, Any]:
         raise ParameterError("network", f"{network} ({error})", accepted) from error
     if not isinstance(table, dict):
         raise ParameterError("network", network, accepted)
-    return table.get("network", table)
+    return _inner(table)
+
+
+def _inner(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of the network in a file that may be one for --config, or hold nothing else."""
+    command = table.get("train", table)
+    return command.get("network", command) if isinstance(command, dict) else table
 
 
 def _merged(name: str, own: Any, given: Any) -> Any:
@@ -208,7 +213,7 @@ def _as_settings(option: str, value: Any) -> tuple[Any, list[str]]:
             for number, each in enumerate(value)
         ]
         return [name for name, _ in parts], [setting for _, own in parts for setting in own]
-    if not isinstance(value, Mapping) or "type" not in value:
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
         raise ParameterError(option, json.dumps(value), "a name, or a table with its type")
 
     def text(field: Any) -> str:

@@ -23,7 +23,7 @@ siamaudio features clips.csv -o c.zarr --sr 16000 --on-error skip
 siamaudio features mnist -o mnist.zarr --layout images
 """
 FILES = """\
-sounds.zarr  a folder of Zarr 3: spectrograms, classes, sources, folds, front end
+sounds.zarr  a folder of Zarr 3: spectrograms, classes, sources, front end
 """
 SEE_ALSO = "train, leaks, split, synthetic, download"
 
