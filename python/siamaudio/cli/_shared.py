@@ -105,7 +105,7 @@ def print_plan(path: Path, content: str, as_json: bool, **facts: Any) -> None:
 def check_output(path: Path, suffixes: tuple[str, ...] = (), *, option: str = "--out") -> None:
     """Raise a ParameterError where a file could not be written, before hours are spent on what it shall hold."""
     if suffixes and not path.name.endswith(suffixes):
-        raise ParameterError(option, path, f"a file {', '.join(f'*{suffix}' for suffix in suffixes)}")
+        raise ParameterError(option, str(path), f"a file {', '.join(f'*{suffix}' for suffix in suffixes)}")
     if path.is_dir():
         raise ParameterError(option, f"{path}, a folder", "a file")
     check_folder(path.parent, option=option, given=path)
@@ -113,7 +113,7 @@ def check_output(path: Path, suffixes: tuple[str, ...] = (), *, option: str = "-
 
 def check_folder(folder: Path, *, option: str = "--out", given: Path | None = None) -> None:
     """Raise a ParameterError where nothing could be written into a folder, or where it could not be made."""
-    shown = folder if given is None else given
+    shown = str(folder if given is None else given)
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -47,7 +47,7 @@ def download(
     if is_yamnet and folder is None:
         raise ParameterError("FOLDER", "none", "a file *.safetensors for YAMNet's weights")
     if class_map is not None and not is_yamnet:
-        raise ParameterError("--class-map", class_map, "none, or one with yamnet")
+        raise ParameterError("--class-map", str(class_map), "none, or one with yamnet")
     if is_yamnet and folder is not None:
         check_output(folder, (".safetensors",), option="FOLDER")
     elif folder is not None:

@@ -94,5 +94,5 @@ def _read_superclasses(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise ParameterError("--superclasses", f"{path} ({error})", accepted) from error
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise ParameterError("--superclasses", path, accepted)
+        raise ParameterError("--superclasses", str(path), accepted)
     return values

@@ -144,7 +144,7 @@ def _listed(
     for name, value in {"classes": classes, "pattern": pattern, "root": root}.items():
         if value is not None and layout not in _TAKERS[name]:
             accepted = " or ".join(f"--layout {taker}" for taker in _TAKERS[name])
-            raise ParameterError(f"--{name}", value, f"none, or one with {accepted}")
+            raise ParameterError(f"--{name}", str(value), f"none, or one with {accepted}")
     match layout:
         case "auto":
             return sa.datasets.from_path(data)

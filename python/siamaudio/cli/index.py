@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -94,8 +95,14 @@ def index(
     if dry_run:
         _plan(data, out, embedder, options, json)
         return
+    is_new = not out.exists()
     with sa.SearchIndex(embedder, out, backend=chosen, **options) as made:
-        added = made.add(data, on_error=on_error, commit_every=commit_every, num_threads=num_threads)
+        try:
+            added = made.add(data, on_error=on_error, commit_every=commit_every, num_threads=num_threads)
+        except sa.SiamaudioError:
+            if is_new and len(made) == 0:
+                shutil.rmtree(out)  # nothing was added: nothing is left
+            raise
         if json:
             print_json(
                 {

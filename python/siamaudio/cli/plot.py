@@ -64,7 +64,7 @@ def plot(
     check_output(out, (".png", ".svg", ".pdf"))
     figure, what = _drawn(source, front_end)
     if dry_run:
-        print_plan(out, what, json, content=what)
+        print_plan(out, what, json)
         return
     if title is not None:
         figure.suptitle(title)

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, Report, check_output, print_json
+from siamaudio.cli._shared import DryRun, Json, NumThreads, Report, check_output, print_json, print_plan
 from siamaudio.errors import ParameterError
 
 __all__ = ["EXAMPLES", "SEE_ALSO", "conditions", "search"]
@@ -30,6 +30,7 @@ def search(
     where: Annotated[list[str], Parameter(negative="", allow_leading_hyphen=True)] = [],  # noqa: B006 - never changed
     report: Report = None,
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Find the recordings, or the places in recordings, that are most like others.
@@ -53,6 +54,10 @@ def search(
         raise ParameterError("queries", "no recordings", "one or more recordings")
     with sa.SearchIndex.open(index) as opened:
         found = conditions(where, opened)
+        if dry_run:
+            content = f"what is most like {len(queries)} recordings, of {len(opened)} items"
+            print_plan(report or index, content, json, items=len(opened))
+            return
         result = opened.query(
             [str(query) for query in queries], k=k, label=label, where=found or None, num_threads=num_threads
         )

@@ -85,7 +85,7 @@ def _made(
         return sa.split_folds(folds["train"], validation=folds["validation"], test=folds["test"])
     if by == "sources":
         if train is not None:
-            raise ParameterError("--train", train[0], "none with --by sources: it gets what is left")
+            raise ParameterError("--train", f"{train[0]:g}", "none with --by sources: it gets what is left")
         shares = {"validation": _one("--validation", validation), "test": _one("--test", test)}
         given = {name: share for name, share in shares.items() if share is not None}
         return sa.split_sources(data.clips, **given, seed=seed)
@@ -101,6 +101,9 @@ def _made(
 
     first, second = _whole("--train", num_train), _whole("--validation", num_validation or 0)
     rest = len(data.class_names) - first - second
+    if rest < 0:
+        accepted = f"with {second} to validate on, at most the {len(data.class_names)} classes"
+        raise ParameterError("--train", str(first), accepted)
     third = rest if num_test is None else _whole("--test", num_test)
     return split_classes(data.class_names, first, second, third, seed=seed)
 
@@ -113,5 +116,5 @@ def _one(name: str, given: list[float] | None) -> float | None:
 
 def _whole(name: str, value: float) -> int:
     if value != int(value):
-        raise ParameterError(name, value, "a whole number")
+        raise ParameterError(name, f"{value:g}", "a whole number")
     return int(value)
