@@ -66,7 +66,7 @@ def split(
     out.parent.mkdir(parents=True, exist_ok=True)
     sa.save_split(made, out)
     if json:
-        print_json({"path": str(out), "num_clips": sizes, **made.to_dict()})
+        print_json({"path": str(out), "clips": sizes, **made.to_dict()})
         return
     print(f"{out}: a split by {by}, {sizes[0]} clips to train on, {sizes[1]} to validate on, {sizes[2]} to test on")
 
