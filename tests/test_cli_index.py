@@ -36,7 +36,7 @@ def test_an_index_is_made_and_added_to(
     for number, path in enumerate(unseen.clips.paths[:4]):
         shutil.copy(path, recordings / f"{number}.wav")
     out = tmp_path / "s.db"
-    run(recordings, "-o", out, "--model", model, "--window", 1, "--hop", 0.25, "--dtype", "int8")
+    run(recordings, "-o", out, "--model", model, "--window-seconds", 1, "--hop-seconds", 0.25, "--dtype", "int8")
     assert capsys.readouterr().out == f"{out}: 4 recordings added as 12 items, 0 were there already; 12 items in all\n"
     opened = sa.SearchIndex.open(out)
     assert (opened.window_seconds, opened.hop_seconds, opened.dtype, len(opened)) == (1.0, 0.25, "int8", 12)
@@ -63,11 +63,11 @@ def test_wrong_use_is_named(model: Path, unseen: sa.Features, tmp_path: Path) ->
             r"model: got .*no\.txt; accepted: \*\.si",
         ),
         (
-            (data, "-o", out, "--model", model, "--window", 9),
+            (data, "-o", out, "--model", model, "--window-seconds", 9),
             sa.ParameterError,
             "window_seconds: got 9.0; accepted: at m",
         ),
-        ((data, "-o", out, "--model", model, "--milvus-uri", "x"), sa.ParameterError, "one with --backend milvus"),
+        ((data, "-o", out, "--model", model, "--set", "backend.uri=x"), sa.ParameterError, "one with --backend"),
         ((tmp_path / "none", "-o", out, "--model", model), sa.AudioError, "no such file"),
     ]
     for arguments, error, message in cases:

@@ -14,7 +14,7 @@ def main() -> None:
     net = sa.SiameseNetwork.load("out/demo.siam")
     if net.split_ is None:
         raise SystemExit("out/demo.siam has no class split: run make demo")
-    clips = sa.datasets.synthetic(demo.N_TRAIN + demo.N_VALIDATION + demo.N_TEST, demo.CLIPS_PER_CLASS)
+    clips = sa.datasets.synthetic(demo.N_TRAIN + demo.N_TEST, demo.CLIPS_PER_CLASS)
     unseen = demo.FRONT_END.transform(clips, progress=False).select_classes(net.split_.test)
     plotting.plot_pairs(net, unseen, num_queries=3, seed=4).savefig("docs/oneshot.png", dpi=72)
 

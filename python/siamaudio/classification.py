@@ -20,6 +20,8 @@ from siamaudio.network import SiameseNetwork
 if TYPE_CHECKING:
     import pandas as pd
 
+    from siamaudio.search.embedders import Embedder
+
 __all__ = ["ClassificationResult", "classify_oneshot", "supports_by_class"]
 
 PathLike = str | os.PathLike[str]
@@ -35,8 +37,9 @@ class ClassificationResult:
         The recordings.
     classes : tuple of str
         The classes, as the supports name them.
-    similarities : np.ndarray [shape=(queries, classes), dtype=float32, range=[0, 1]]
-        Mean P(same class) of the query and the supports of each class.
+    similarities : np.ndarray [shape=(queries, classes), dtype=float32]
+        Mean similarity of the query and the supports of each class, as the network has it: P(same class), the cosine,
+        or minus the distance.
     """
 
     queries: tuple[str, ...]
@@ -75,7 +78,7 @@ class ClassificationResult:
 
 
 def classify_oneshot(
-    net: SiameseNetwork,
+    net: SiameseNetwork | Embedder,
     supports: PathLike | Mapping[str, PathLike | Sequence[PathLike]],
     queries: PathLike | Sequence[PathLike],
     *,
@@ -85,8 +88,9 @@ def classify_oneshot(
 
     Parameters
     ----------
-    net : SiameseNetwork
-        A trained network that knows its front end (trained on features of audio files).
+    net : SiameseNetwork or embedder
+        A trained network that knows its front end (trained on features of audio files); or another model of
+        `siamaudio.models`, whose embeddings are compared by their cosine.
     supports : path-like or mapping
         A folder with one subfolder of recordings a class, or with recordings named after their classes; or a mapping
         from class name to a recording or several.
@@ -127,10 +131,13 @@ def classify_oneshot(
     by_class = supports_by_class(supports)
 
     support_paths = [path for paths in by_class.values() for path in paths]
-    spectrograms = _read(net.front_end_, support_paths + query_paths, num_threads)
-    embeddings = net.embed(spectrograms, num_threads=num_threads)
-    num_supports = len(support_paths)
-    pairs = net.similarity(embeddings[num_supports:], embeddings[:num_supports], num_threads=num_threads)
+    if isinstance(net, SiameseNetwork):
+        spectrograms = _read(net.front_end_, support_paths + query_paths, num_threads)
+        embeddings = net.embed(spectrograms, num_threads=num_threads)
+        num_supports = len(support_paths)
+        pairs = net.similarity(embeddings[num_supports:], embeddings[:num_supports], num_threads=num_threads)
+    else:
+        pairs = _cosines(net, query_paths, support_paths, num_threads)
     starts = np.cumsum([0, *(len(paths) for paths in by_class.values())])[:-1]
     counts = np.array([len(paths) for paths in by_class.values()], dtype=np.float32)
     return ClassificationResult(
@@ -138,6 +145,19 @@ def classify_oneshot(
         classes=tuple(by_class),
         similarities=(np.add.reduceat(pairs, starts, axis=1) / counts).astype(np.float32),
     )
+
+
+def _cosines(
+    net: Embedder, queries: list[str], supports: list[str], num_threads: int | None
+) -> npt.NDArray[np.float32]:
+    """Return the cosine of each query and each support, by way of an index, which knows how each model reads files."""
+    from siamaudio.search import SearchIndex
+
+    with SearchIndex(net, metric="cosine") as index:
+        index.add(list(dict.fromkeys(supports)), num_threads=num_threads, progress=False)
+        found = index.query(queries, k=len(index), num_threads=num_threads)
+    by_path = [{hit.path: hit.similarity for hit in hits} for hits in found.hits]
+    return np.array([[own[os.path.abspath(path)] for path in supports] for own in by_path], dtype=np.float32)
 
 
 def _read(front_end: LogMel, paths: list[str], num_threads: int | None) -> npt.NDArray[np.float32]:

@@ -15,10 +15,13 @@ from siamaudio.splits import split_classes
 
 __all__ = ["DemoResult", "run_demo"]
 
-N_TRAIN, N_VALIDATION, N_TEST = 30, 5, 5
+N_TRAIN, N_TEST = 35, 5
 CLIPS_PER_CLASS = 20
 EPOCHS = 20
-FRONT_END = LogMel(sr=16000, n_fft=1024, hop_length=384, n_mels=64)
+# As the front end "modern", 31 frames a second, at the sounds' own rate.
+FRONT_END = dataclasses.replace(LogMel.preset("modern"), sr=16000, n_fft=1024, hop_length=512)
+# The network takes spectrograms of any length, and recordings are longer than the synthetic sounds.
+RECORDING_SECONDS = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,9 @@ class DemoResult:
 def run_demo(
     out: str | os.PathLike[str] = "out", *, seed: int = 0, epochs: int = EPOCHS, progress: bool = True
 ) -> DemoResult:
-    """Train the network of Honka 2019 on synthetic sounds and test it on classes that it has never heard.
+    """Train the network "modern" on synthetic sounds and test it on classes that it has never heard.
+
+    The network that is saved reads the first five seconds of a recording.
 
     Parameters
     ----------
@@ -52,7 +57,7 @@ def run_demo(
     seed : int >= 0
         Of the class split and the training; the sounds are the same for every seed.
     epochs : int > 0
-        Most epochs.
+        Epochs of the training.
     progress : bool
         Show progress bars on stderr.
 
@@ -61,17 +66,18 @@ def run_demo(
     DemoResult
     """
     folder = Path(out)
-    clips = synthetic(N_TRAIN + N_VALIDATION + N_TEST, CLIPS_PER_CLASS)
+    clips = synthetic(N_TRAIN + N_TEST, CLIPS_PER_CLASS)
     features = FRONT_END.transform(clips, progress=progress)
-    split = split_classes(clips.class_names, N_TRAIN, N_VALIDATION, N_TEST, seed=seed)
-    train, validation, test = (features.select_classes(names) for names in (split.train, split.validation, split.test))
+    split = split_classes(clips.class_names, N_TRAIN, 0, N_TEST, seed=seed)
+    train, _, test = features.split(split)
 
-    net = SiameseNetwork.preset("honka2019")
-    net.fit(train, validation=validation, epochs=epochs, seed=seed, progress=progress)
+    net = SiameseNetwork.preset("modern")
+    net.fit(train, epochs=epochs, seed=seed, progress=progress).calibrate(train)
     net.split_ = split
     result = evaluate_oneshot(net, test, ways=5)
+    report_path = write_report(folder / "demo.html", net, test, result, title="siamaudio demo")
 
+    net.front_end_ = dataclasses.replace(FRONT_END, duration=RECORDING_SECONDS)
     network_path = folder / "demo.siam"
     net.save(network_path)
-    report_path = write_report(folder / "demo.html", net, test, result, title="siamaudio demo")
     return DemoResult(result=result, report=report_path, network=network_path)

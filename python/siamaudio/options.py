@@ -249,6 +249,8 @@ def _to_json(value: Any) -> Any:
 def _from_json(hint: Any, value: Any, name: str) -> Any:
     """Make the value of a field of type `hint`, or of one of a tuple of option classes, from JSON."""
     members = _members(hint)
+    if value == _NONE and members[0] is types.NoneType:
+        return None  # TOML has no other way to say it
     classes = [member for member in members if _is_dataclass(member)]
     if classes and isinstance(value, Mapping):
         return _option_from_json(classes, value, name)

@@ -10,11 +10,13 @@ import siamaudio as sa
 from siamaudio.cli._shared import Json, print_json
 from siamaudio.errors import DatasetError
 
-__all__ = ["EXAMPLES", "compare"]
+__all__ = ["EXAMPLES", "SEE_ALSO", "compare"]
 
 EXAMPLES = """\
 siamaudio compare modern.json honka.json --features esc50.zarr
+siamaudio compare modern.json honka.json --exchange classes --json
 """
+SEE_ALSO = "evaluate, evaluate-splits, plot"
 
 
 def compare(
@@ -25,6 +27,7 @@ def compare(
     features: Path | None = None,
     exchange: Literal["clips", "classes"] = "clips",
     correction: Literal["holm", "bh", "none"] = "holm",
+    permutations: int = 10_000,
     seed: int = 0,
     json: Json = False,
 ) -> None:
@@ -43,6 +46,8 @@ def compare(
         tells about others.
     correction
         Of p-values of single classes: holm, bh (Benjamini and Hochberg) or none.
+    permutations
+        How many, where there are more than can all be tried.
     seed
         Of the random permutations.
     """
@@ -56,6 +61,7 @@ def compare(
         sources=sources,
         exchange=exchange,
         correction=correction,
+        permutations=permutations,
         seed=seed,
         names=(first.stem, second.stem) if first.stem != second.stem else (str(first), str(second)),
     )
@@ -70,7 +76,13 @@ def compare(
 def _read_result(path: Path) -> sa.EvaluationResult:
     """Read what `evaluate --json` printed."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError:
+        raise DatasetError(f"{path} is no result of `siamaudio evaluate --json`") from None
+    try:
+        values = json.loads(text)
         values.pop("report", None)
         return sa.EvaluationResult.from_json(json.dumps(values))
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from siamaudio.cli._shared import Json, Out, print_json
+from siamaudio.cli._shared import DryRun, Json, Out, check_folder, print_json, print_plan
 
-__all__ = ["EXAMPLES", "demo"]
+__all__ = ["EXAMPLES", "FILES", "SEE_ALSO", "demo"]
 
 EXAMPLES = """\
 siamaudio demo
 siamaudio demo --out tried --seed 1 --json
 """
+FILES = """\
+out/demo.siam  a network for `siamaudio classify`, `index` and `explain`
+out/demo.html  the report
+"""
+SEE_ALSO = "classify, features, train"
 
 
-def demo(*, out: Out = Path("out"), seed: int = 0, json: Json = False) -> None:
+def demo(*, out: Out = Path("out"), seed: int = 0, dry_run: DryRun = False, json: Json = False) -> None:
     """Synthetic sounds, features, training, one-shot result and HTML report, in about a minute.
 
     Parameters
@@ -26,6 +31,10 @@ def demo(*, out: Out = Path("out"), seed: int = 0, json: Json = False) -> None:
     """
     from siamaudio.demo import run_demo
 
+    check_folder(out)
+    if dry_run:
+        print_plan(out, "demo.siam, a network trained on synthetic sounds, and demo.html, its report", json)
+        return
     done = run_demo(out, seed=seed)
     result = done.result
     if json:

@@ -8,15 +8,27 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
+from siamaudio.cli._shared import (
+    AllowTrained,
+    Classes,
+    DryRun,
+    Json,
+    NumThreads,
+    Report,
+    check_output,
+    chosen_clips,
+    print_json,
+    print_plan,
+)
 
-__all__ = ["EXAMPLES", "evaluate"]
+__all__ = ["EXAMPLES", "SEE_ALSO", "evaluate"]
 
 EXAMPLES = """\
 siamaudio evaluate net.siam sounds.zarr --ways 4 --report report.html
 siamaudio evaluate net.siam esc50.zarr --source-disjoint --json
 siamaudio evaluate net.siam esc50.zarr --protocol sampled --shots 5
 """
+SEE_ALSO = "train, compare, evaluate-splits, evaluate-pairs, evaluate-retrieval, leaks"
 
 
 def evaluate(
@@ -31,12 +43,19 @@ def evaluate(
     tasks: int | None = None,
     scorer: Literal["mean", "max", "learned", "centroid", "cl2n", "knn"] | None = None,
     neighbours: int | None = None,
+    stratified: Annotated[bool | None, Parameter(negative="--no-stratified")] = None,
+    interval: Literal["normal", "bootstrap"] | None = None,
     seed: int | None = None,
-    source_disjoint: Annotated[bool, Parameter(negative="")] = False,
-    classes: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    allow_trained_classes: Annotated[bool, Parameter(negative="")] = False,
-    report: Path | None = None,
+    source_disjoint: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    curve_ways: int | None = None,
+    baseline: Annotated[bool, Parameter(negative="--no-baseline")] = True,
+    classes: Classes = None,
+    allow_trained_classes: AllowTrained = False,
+    report: Report = None,
+    num_examples: int = 4,
+    title: str = "One-shot recognition report",
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Measure one-shot or few-shot accuracy on unseen classes.
@@ -61,22 +80,34 @@ def evaluate(
         For sampled: what a query is given to; mean by default.
     neighbours
         For the scorer knn: supports that vote.
+    stratified
+        For sampled: as many queries of every class; true by default.
+    interval
+        For sampled: normal by default, or bootstrap.
     seed
         Of random tasks; 0 by default.
     source_disjoint
         No query meets a support that was cut from the same source.
-    classes
-        Classes to evaluate on; by default the test classes of the network's split, or all that it has not seen.
-    allow_trained_classes
-        Accept classes that the network was trained on.
-    report
-        Write an HTML report here.
+    curve_ways
+        For exact: most classes a task of the curve of accuracies; by default all.
+    baseline
+        Measure the nearest raw spectrogram, too.
+    num_examples
+        Example queries in the report.
+    title
+        Heading of the report.
     """
     from siamaudio.evaluation import protocols
 
     net = sa.SiameseNetwork.load(model)
     data = sa.Features.load(features)
-    test = data.select_classes(classes if classes else unseen_classes(net, data))
+    test = chosen_clips(net, data, classes)
+    if report is not None:
+        check_output(report, option="--report")
+    if dry_run:
+        what = f"{protocol} accuracy on {len(test)} clips of {len(test.class_names)} classes"
+        print_plan(report or model, what, json, classes=list(test.class_names), num_clips=len(test))
+        return
     result = protocols.evaluate(
         net,
         test,
@@ -88,13 +119,19 @@ def evaluate(
         scorer=scorer,
         neighbours=neighbours,
         seed=seed,
+        stratified=stratified,
+        interval=interval,
+        curve_ways=curve_ways,
+        baseline=baseline,
         base=data.select_classes(net.train_classes_) if scorer in ("learned", "cl2n") else None,
         source_disjoint=source_disjoint,
         allow_trained_classes=allow_trained_classes,
         num_threads=num_threads,
     )
     if report is not None:
-        sa.write_report(report, net, test.select_classes(result.classes), result)
+        sa.write_report(
+            report, net, test.select_classes(result.classes), result, num_examples=num_examples, title=title
+        )
     if json:
         print_json({**result.to_dict(), **({} if report is None else {"report": str(report)})})
         return

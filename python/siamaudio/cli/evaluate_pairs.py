@@ -8,13 +8,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
+from siamaudio.cli._shared import AllowTrained, Classes, Json, NumThreads, chosen_clips, print_json
 
-__all__ = ["EXAMPLES", "evaluate_pairs"]
+__all__ = ["EXAMPLES", "SEE_ALSO", "evaluate_pairs"]
 
 EXAMPLES = """\
 siamaudio evaluate-pairs net.siam sounds.zarr --false-accept-rates 0.01 0.001
 """
+SEE_ALSO = "evaluate, plot"
 
 
 def evaluate_pairs(
@@ -22,15 +23,16 @@ def evaluate_pairs(
     features: Path,
     /,
     *,
-    classes: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    classes: Classes = None,
     false_accept_rates: Annotated[list[float], Parameter(consume_multiple=True, negative="")] = [  # noqa: B006
         0.1,
         0.05,
         0.01,
         0.001,
     ],
-    source_disjoint: Annotated[bool, Parameter(negative="")] = False,
-    allow_trained_classes: Annotated[bool, Parameter(negative="")] = False,
+    source_disjoint: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    prior: float = 0.5,
+    allow_trained_classes: AllowTrained = False,
     num_threads: NumThreads = None,
     json: Json = False,
 ) -> None:
@@ -42,22 +44,21 @@ def evaluate_pairs(
         A network that `siamaudio train` wrote.
     features
         A feature store made with the same options as the one it was trained on.
-    classes
-        Classes to evaluate on; by default the test classes of the network's split, or all that it has not seen.
     false_accept_rates
         To find thresholds for: shares of the pairs of different classes that may be taken for the same.
     source_disjoint
         Leave out pairs of clips of one recording.
-    allow_trained_classes
-        Accept classes that the network was trained on.
+    prior
+        Share of pairs that are of the same class where the network is used, for the calibration error.
     """
     net = sa.SiameseNetwork.load(model)
     data = sa.Features.load(features)
     result = sa.evaluate_pairs(
         net,
-        data.select_classes(classes if classes else unseen_classes(net, data)),
+        chosen_clips(net, data, classes),
         false_accept_rates=false_accept_rates,
         source_disjoint=source_disjoint,
+        prior=prior,
         allow_trained_classes=allow_trained_classes,
         num_threads=num_threads,
     )

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, Out, parse_settings, print_json
+from siamaudio.cli._shared import (
+    Device,
+    DryRun,
+    Json,
+    Network,
+    NumThreads,
+    Out,
+    Settings,
+    check_folder,
+    chosen_network,
+    print_json,
+    print_plan,
+)
+from siamaudio.splits import split_classes
 
-__all__ = ["EXAMPLES", "evaluate_splits"]
+__all__ = ["EXAMPLES", "FILES", "SEE_ALSO", "evaluate_splits"]
 
 EXAMPLES = """\
 siamaudio evaluate-splits esc50.zarr -o runs --calibrate --splits 20
+siamaudio evaluate-splits esc50.zarr -o runs --preset honka2019 --set loss=bce --dry-run
 """
+FILES = """\
+runs/split-000.json  a split's result, by which an interrupted run goes on
+"""
+SEE_ALSO = "train, evaluate, compare"
 
 
 def evaluate_splits(
@@ -23,17 +41,25 @@ def evaluate_splits(
     *,
     out: Out,
     preset: str = "modern",
-    settings: Annotated[list[str], Parameter(name="--set", negative="", allow_leading_hyphen=True)] = [],  # noqa: B006
+    network: Network = None,
+    settings: Settings = [],  # noqa: B006 - never changed
     splits: int = 20,
     num_test: int = 5,
     num_validation: int = 5,
     ways: int = 5,
-    source_disjoint: Annotated[bool, Parameter(negative="")] = False,
+    source_disjoint: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     epochs: int = 40,
-    calibrate: Annotated[bool, Parameter(negative="")] = False,
+    steps_per_epoch: int | None = None,
+    patience: int | None = None,
+    validation_freq: int = 1,
+    batch_size: int | None = None,
+    pairing: Literal["in-batch", "two-sided"] | None = None,
+    calibrate: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     seed: int = 0,
-    device: str = "auto",
+    device: Device = "auto",
+    precision: Literal["auto", "float32", "bf16"] = "auto",
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Train and test on many class splits; an interrupted run is gone on with.
@@ -60,23 +86,50 @@ def evaluate_splits(
         Only tasks in which no support is of the query's recording.
     epochs
         Most epochs of a training.
+    steps_per_epoch
+        As of train.
+    patience
+        As of train.
+    validation_freq
+        As of train.
+    batch_size
+        As of train.
+    pairing
+        As of train.
     calibrate
         Centre and whiten the embeddings on the training classes afterwards.
     seed
         Of the class splits and the trainings.
-    device
-        auto, cpu, cuda or cuda:N.
+    precision
+        As of train.
     """
-    net = sa.SiameseNetwork.preset(preset).set_from_text(parse_settings(settings))
+    check_folder(out)
+    net = chosen_network(preset, network, settings)
+    data = sa.Features.load(features)
+    num_train = len(data.class_names) - num_test - num_validation
+    if dry_run:
+        split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
+        net.build(data.shape[1:], num_classes=num_train)
+        print_plan(out, f"{splits} results of trainings on {num_train} classes", json, splits=splits)
+        return
+    changed = {
+        "steps_per_epoch": steps_per_epoch,
+        "patience": patience,
+        "validation_freq": None if validation_freq == 1 else validation_freq,
+        "batch_size": batch_size,
+        "pairing": pairing,
+        "precision": None if precision == "auto" else precision,
+    }
+    given = {name: value for name, value in changed.items() if value is not None}
     result = sa.evaluate_splits(
         net,
-        sa.Features.load(features),
+        data,
         splits=splits,
         num_test=num_test,
         num_validation=num_validation,
         ways=ways,
         source_disjoint=source_disjoint,
-        fit={"epochs": epochs, "device": device},
+        fit={"epochs": epochs, "device": device, **given},
         calibrate=calibrate,
         seed=seed,
         folder=out,

@@ -8,14 +8,29 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, parse_settings, print_json
+from siamaudio.cli._shared import (
+    OUTPUT,
+    Device,
+    DryRun,
+    Json,
+    NumThreads,
+    Report,
+    Settings,
+    check_folder,
+    check_output,
+    parse_settings,
+    print_json,
+    print_plan,
+)
 
-__all__ = ["EXAMPLES", "explain"]
+__all__ = ["EXAMPLES", "SEE_ALSO", "explain"]
 
 EXAMPLES = """\
 siamaudio explain net.siam query.wav --supports examples --report why.html
 siamaudio explain net.siam query.wav --supports examples --method rise --json
+siamaudio explain net.siam query.wav --supports examples --set method.alpha=50 --wav parts
 """
+SEE_ALSO = "classify, search"
 
 
 def explain(
@@ -24,19 +39,20 @@ def explain(
     /,
     *,
     supports: Path,
-    report: Path | None = None,
+    report: Report = None,
     method: Literal["sinexc", "sinex", "rise", "occlusion", "gradient", "integrated_gradients"] = "sinexc",
     segmentation: Literal["felzenszwalb", "slic", "grid"] = "felzenszwalb",
-    settings: Annotated[list[str], Parameter(name="--set", negative="", allow_leading_hyphen=True)] = [],  # noqa: B006
+    settings: Settings = [],  # noqa: B006 - never changed
     replacement: Literal["silence", "mean", "noise", "neighbour"] = "silence",
     silence: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None,
     true_class: str | None = None,
     top: int = 3,
-    wav: Path | None = None,
-    faithfulness: Annotated[bool, Parameter(negative="")] = False,
+    wav: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    faithfulness: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     seed: int = 0,
-    device: str = "cpu",
+    device: Device = "cpu",
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Show which parts of each example make the network call it similar to a recording.
@@ -49,8 +65,6 @@ def explain(
         The recording.
     supports
         A folder with one subfolder of recordings a class, or one recording a class named after it.
-    report
-        Write an HTML report with pictures and players here.
     method
         sinexc: random coalitions of segments; sinex: one segment at a time; rise, occlusion, gradient,
         integrated_gradients.
@@ -72,8 +86,6 @@ def explain(
         Also test the order of the segments against random ones.
     seed
         Of the coalitions, masks and random orders.
-    device
-        cpu, auto, cuda or cuda:N.
     """
     from siamaudio.explanation import methods, segmentations
     from siamaudio.explanation.page import write_page
@@ -85,8 +97,21 @@ def explain(
         if root not in chosen or not field:
             raise sa.ParameterError("--set", path, "method.FIELD or segmentation.FIELD")
         chosen[root] = with_settings(chosen[root], {field: text}, within=root)
+    if report is not None:
+        check_output(report, option="--report")
+    if wav is not None:
+        check_folder(wav, option="--wav")
+    net = sa.SiameseNetwork.load(model, device=device)
+    if dry_run:
+        result = sa.classify_oneshot(net, supports, query, num_threads=num_threads)
+        for path in (report, wav):
+            if path is not None:
+                print_plan(path, f"why {query} is like {result.predictions[0]}", json, query=str(query))
+        if report is None and wav is None:
+            print_plan(query, f"what is like {result.predictions[0]}", json, query=str(query))
+        return
     explanation = sa.explain(
-        sa.SiameseNetwork.load(model, device=device),
+        net,
         query,
         supports,
         method=chosen["method"],

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, print_json, unseen_classes
+from siamaudio.cli._shared import AllowTrained, Json, NumThreads, chosen_clips, print_json
 
-__all__ = ["EXAMPLES", "leaks"]
+__all__ = ["EXAMPLES", "SEE_ALSO", "leaks"]
 
 EXAMPLES = """\
 siamaudio leaks sounds.zarr
 siamaudio leaks sounds.zarr --model net.siam --ways 5 --json
 """
+SEE_ALSO = "features, evaluate --source-disjoint"
 
 
 def leaks(
@@ -21,6 +22,8 @@ def leaks(
     *,
     model: Path | None = None,
     ways: int = 5,
+    min_similarity: float = 0.3,
+    allow_trained_classes: AllowTrained = False,
     num_threads: NumThreads = None,
     json: Json = False,
 ) -> None:
@@ -34,13 +37,22 @@ def leaks(
         A network whose accuracy to measure, on classes that it has not seen; by default that of the raw spectrograms.
     ways
         Classes a task.
+    min_similarity
+        Of the fingerprints of two clips that are named as near-duplicates, 0 to 1.
     """
     data = sa.Features.load(features)
     net = None
     if model is not None:
         net = sa.SiameseNetwork.load(model)
-        data = data.select_classes(unseen_classes(net, data))
-    report = sa.leak_report(data, net, ways=ways, num_threads=num_threads)
+        data = data if allow_trained_classes else chosen_clips(net, data, None)
+    report = sa.leak_report(
+        data,
+        net,
+        ways=ways,
+        min_similarity=min_similarity,
+        allow_trained_classes=allow_trained_classes,
+        num_threads=num_threads,
+    )
     if json:
         print_json(report.to_dict())
         return

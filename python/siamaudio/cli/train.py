@@ -8,15 +8,39 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 import siamaudio as sa
-from siamaudio.cli._shared import DryRun, Json, NumThreads, Out, parse_settings, parse_split, print_json
+from siamaudio.cli._shared import (
+    Device,
+    DryRun,
+    Json,
+    Network,
+    NumThreads,
+    Out,
+    Settings,
+    Split,
+    check_folder,
+    check_output,
+    chosen_network,
+    parse_settings,
+    print_json,
+    split_classes,
+)
+from siamaudio.errors import ParameterError
 
-__all__ = ["EXAMPLES", "train"]
+__all__ = ["EXAMPLES", "FILES", "SEE_ALSO", "train"]
 
 EXAMPLES = """\
 siamaudio train sounds.zarr -o net.siam --preset modern --calibrate
 siamaudio train esc50.zarr -o net.siam --split 40/5/5 --set optimizer.lr=1e-3
 siamaudio train esc50.zarr -o net.siam --checkpoint run --resume
+siamaudio --config run.toml train esc50.zarr -o net.siam
 """
+FILES = """\
+net.siam  safetensors: weights, options, front end, classes, history
+run.toml  a table [train] of options, with the network as [train.network];
+          `siamaudio presets NAME > run.toml` makes one
+run/      with --checkpoint: the last two checkpoints
+"""
+SEE_ALSO = "features, presets, evaluate, classify, tune, calibrate"
 
 
 def train(
@@ -25,8 +49,9 @@ def train(
     *,
     out: Out,
     preset: str = "honka2019",
-    settings: Annotated[list[str], Parameter(name="--set", negative="", allow_leading_hyphen=True)] = [],  # noqa: B006
-    split: str | None = None,
+    network: Network = None,
+    settings: Settings = [],  # noqa: B006 - never changed
+    split: Split = None,
     seed: int = 0,
     epochs: int = 40,
     steps_per_epoch: int | None = None,
@@ -34,12 +59,13 @@ def train(
     validation_freq: int = 1,
     batch_size: int | None = None,
     pairing: Literal["in-batch", "two-sided"] | None = None,
-    calibrate: Annotated[bool, Parameter(negative="")] = False,
+    calibrate: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    warm_start: Path | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 100,
-    resume: Annotated[bool, Parameter(negative="")] = False,
+    resume: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     resume_from: str | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     precision: Literal["auto", "float32", "bf16"] = "auto",
     num_threads: NumThreads = None,
     dry_run: DryRun = False,
@@ -59,8 +85,6 @@ def train(
     settings
         An option of the network in the place of the preset's, as often as wanted: loss=contrastive, optimizer.lr=1e-3,
         encoder.dense.0.units=128, encoder.blocks.all.filters=32, encoder.blocks.count=2.
-    split
-        Classes to train on, to validate on and to test on, as in 40/5/5; by default about 80, 10 and 10 %.
     seed
         Of the class split and the training.
     epochs
@@ -78,7 +102,9 @@ def train(
         in-batch: every clip encoded once, all pairs of a batch; two-sided: the literal siamese batches; by default what
         the preset does.
     calibrate
-        Centre and whiten the embeddings on the training classes afterwards.
+        Centre and whiten the embeddings on the training classes afterwards; `siamaudio calibrate` has options for it.
+    warm_start
+        Go on from the weights of this network, whose own options count.
     checkpoint
         A folder for checkpoints, of which the last two are kept.
     checkpoint_every
@@ -87,38 +113,43 @@ def train(
         Go on from the last checkpoint in the folder; without one, begin.
     resume_from
         Go on from the checkpoint of this name in the folder.
-    device
-        auto, cpu, cuda or cuda:N.
     precision
         bf16: the encoder computes in bfloat16 while it trains, on a CUDA device; auto: so where the device can.
     """
-    from siamaudio.splits import split_classes
-
+    check_output(out, (".siam",))
+    if checkpoint is not None:
+        check_folder(checkpoint, option="--checkpoint")
     data = sa.Features.load(features)
-    num_train, num_validation, num_test = parse_split(split, len(data.class_names))
-    classes = split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
-    net = sa.SiameseNetwork.preset(preset).set_from_text(parse_settings(settings))
-    train_features = data.select_classes(classes.train)
+    chosen = split_classes(data, split, seed)
+    train_features, validation, test = data.split(chosen)
+    net = _network(preset, network, settings, warm_start)
     if dry_run:
-        net.build(data.shape[1:], num_classes=num_train)
+        _check_trainable(train_features, validation)
+        if warm_start is None:
+            net.build(data.shape[1:], num_classes=len(train_features.class_names))
         if json:
             print_json(
-                {"dry_run": True, "path": str(out), "split": classes.to_dict(), "parameters": net.num_parameters()}
+                {"dry_run": True, "path": str(out), "split": chosen.to_dict(), "parameters": net.num_parameters()}
             )
             return
         print(net.summary())
-        groups = f"{num_train} classes ({len(train_features)} clips), validated on {num_validation}, {num_test} left"
-        print(f"{out}: would be trained on {groups}, for at most {epochs} epochs")
+        groups = ", ".join(
+            f"{word} {len(part.class_names)} classes ({len(part)} clips)"
+            for word, part in (("trained on", train_features), ("validated on", validation), ("leaving", test))
+            if len(part)
+        )
+        print(f"{out}: would be {groups}, for at most {epochs} epochs")
         return
     net.fit(
         train_features,
-        validation=data.select_classes(classes.validation),
+        validation=validation,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         patience=patience,
         validation_freq=validation_freq,
         batch_size=batch_size,
         pairing=pairing,
+        warm_start=warm_start is not None,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
         resume=resume_from or resume,
@@ -129,15 +160,30 @@ def train(
     )
     if calibrate:
         net.calibrate(train_features, num_threads=num_threads)
-    net.split_ = classes
+    net.split_ = chosen
     net.save(out)
     best = net.history_.records[net.best_epoch_]
     if json:
         print_json(
-            {"path": str(out), "split": classes.to_dict(), "best_epoch": net.best_epoch_, "history": list(net.history_)}
+            {"path": str(out), "split": chosen.to_dict(), "best_epoch": net.best_epoch_, "history": list(net.history_)}
         )
         return
     accuracy = best["validation_accuracy"]
     shown = "" if accuracy is None else f", validation accuracy {accuracy:.1%}"
     kept = f"epoch {net.best_epoch_ + 1} of {len(net.history_)} kept"
-    print(f"{out}: trained on {num_train} classes, {kept}, loss {best['loss']:.4f}{shown}")
+    num_classes = len(train_features.class_names)
+    print(f"{out}: trained on {num_classes} classes, {kept}, loss {best['loss']:.4f}{shown}")
+
+
+def _network(preset: str, network: str | None, settings: list[str], warm_start: Path | None) -> sa.SiameseNetwork:
+    if warm_start is None:
+        return chosen_network(preset, network, settings)
+    if network is not None:
+        raise ParameterError("--warm-start", f"{warm_start} and --network", "the options of that network, and --set")
+    return sa.SiameseNetwork.load(warm_start).set_from_text(parse_settings(settings))
+
+
+def _check_trainable(train: sa.Features, validation: sa.Features) -> None:
+    from siamaudio import fitting
+
+    fitting.check_trainable(train, validation if len(validation) else None)

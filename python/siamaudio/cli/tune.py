@@ -6,14 +6,31 @@ from pathlib import Path
 from typing import Literal
 
 import siamaudio as sa
-from siamaudio.cli._shared import Json, NumThreads, Out, parse_split, print_json
+from siamaudio.cli._shared import (
+    Device,
+    DryRun,
+    Json,
+    NumThreads,
+    Out,
+    Split,
+    check_output,
+    print_json,
+    print_plan,
+    split_classes,
+)
+from siamaudio.errors import ParameterError
 
-__all__ = ["EXAMPLES", "tune"]
+__all__ = ["EXAMPLES", "FILES", "SEE_ALSO", "tune"]
 
 EXAMPLES = """\
 siamaudio tune esc50.zarr -o best.json --space honka2019 --trials 50
 siamaudio tune esc50.zarr -o b.json --storage postgresql://u:pw@host:5432/db
 """
+FILES = """\
+best.json     the best network, for `siamaudio train --preset best.json`
+best.journal  the study, to go on with
+"""
+SEE_ALSO = "train, presets, split"
 
 
 def tune(
@@ -25,19 +42,21 @@ def tune(
     trials: int = 50,
     storage: str | None = None,
     study: str | None = None,
-    split: str | None = None,
+    split: Split = None,
     seed: int = 0,
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     patience: int | None = None,
+    validation_freq: int = 1,
     batch_size: int | None = None,
     pairing: Literal["in-batch", "two-sided"] | None = None,
     sampler: Literal["tpe", "random"] = "tpe",
     pruner: Literal["median", "none"] = "median",
     takeover_seconds: int = 60,
-    device: str = "auto",
+    device: Device = "auto",
     precision: Literal["auto", "float32", "bf16"] = "auto",
     num_threads: NumThreads = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Search for a network's options, by validation accuracy; run it again, or several at a time, to go on with it.
@@ -58,8 +77,6 @@ def tune(
         machine, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE for those of several.
     study
         Name in the storage; by default that of the space.
-    split
-        Classes to train on, to validate on and to leave for testing, as in 40/5/5; by default about 80, 10 and 10 %.
     seed
         Of the class split and the trials.
     epochs
@@ -68,6 +85,8 @@ def tune(
         Batches from one validation to the next; by default what the sampler calls an epoch.
     patience
         Epochs without a better validation accuracy after which a trial stops; 0: never.
+    validation_freq
+        Epochs from one validation to the next.
     batch_size
         In the place of the samplers': clips, or pairs where both sides are encoded.
     pairing
@@ -78,22 +97,29 @@ def tune(
         median: stop trials that are worse than most; none: stop none.
     takeover_seconds
         With a database, how long a process is silent before another takes its trial over.
-    device
-        auto, cpu, cuda or cuda:N.
     precision
         As of train.
     """
     from siamaudio.preset_files import check_preset_path
-    from siamaudio.splits import split_classes
 
     check_preset_path(out)
+    check_output(out)
     chosen = sa.tuning.SearchSpace.load(space) if space.endswith((".toml", ".json")) else space
+    if isinstance(chosen, str):
+        sa.tuning.search_space(chosen)  # says which there are
     data = sa.Features.load(features)
-    num_train, num_validation, num_test = parse_split(split, len(data.class_names))
-    classes = split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
+    classes = split_classes(data, split, seed)
+    train, validation, _ = data.split(classes)
+    if dry_run:
+        if not len(validation):
+            raise ParameterError("--split", split, "one with classes to validate on")
+        groups = f"{len(train.class_names)} classes ({len(train)} clips), judged on {len(validation.class_names)}"
+        content = f"the best of {trials} trials of the space {space} on {groups}"
+        print_plan(out, content, json, split=classes.to_dict(), trials=trials)
+        return
     result = sa.tune(
-        data.select_classes(classes.train),
-        validation=data.select_classes(classes.validation),
+        train,
+        validation=validation,
         space=chosen,
         trials=trials,
         storage=out.with_suffix(".journal") if storage is None else storage,
@@ -101,6 +127,7 @@ def tune(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         patience=patience,
+        validation_freq=validation_freq,
         batch_size=batch_size,
         pairing=pairing,
         sampler=sampler,

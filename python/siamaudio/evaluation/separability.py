@@ -133,6 +133,10 @@ def linear_separability(
     wrong = [name for name in classifiers if name not in _CLASSIFIERS]
     if wrong or not classifiers:
         raise ParameterError("classifiers", wrong[0] if wrong else "none", " and ".join(map(repr, _CLASSIFIERS)))
+    if not c > 0:
+        raise ParameterError("c", c, "a number above 0")
+    if pca is not None and (not pca > 0 or (pca >= 1 and pca != int(pca))):
+        raise ParameterError("pca", pca, "a whole number of components, a share of the variance below 1, or None")
     if not variance_threshold >= 0:
         raise ParameterError("variance_threshold", variance_threshold, "0 or more")
     fold_of_clip = _folds(folds, codes, seed)

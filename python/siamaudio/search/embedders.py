@@ -143,7 +143,7 @@ def load(folder: Path, described: dict[str, Any]) -> Embedder:
     return embedder
 
 
-def load_model(path: Path) -> Embedder:
+def load_model(path: Path, *, device: str = "cpu") -> Embedder:
     """Read an embedder of any kind.
 
     Parameters
@@ -151,6 +151,8 @@ def load_model(path: Path) -> Embedder:
     path : Path
         A file ``*.siam`` of a network or an autoencoder; of YAMNet a file that `save` wrote (``*.safetensors``), or a
         published one (``*.tflite``, ``*.h5``).
+    device : str
+        Where to put the weights: "cpu", "auto", "cuda" or "cuda:N".
 
     Raises
     ------
@@ -160,10 +162,10 @@ def load_model(path: Path) -> Embedder:
         It is of another kind.
     """
     if path.suffix == ".siam":
-        return _class(_KIND_OF_CHECKPOINT.get(_kind_of_checkpoint(path), "SiameseNetwork")).load(path)
+        return _class(_KIND_OF_CHECKPOINT.get(_kind_of_checkpoint(path), "SiameseNetwork")).load(path, device=device)
     if path.suffix in _FOREIGN:
         kind, method = _FOREIGN[path.suffix]
-        return getattr(_class(kind), method)(path)
+        return getattr(_class(kind), method)(path, device=device)
     raise ParameterError("model", str(path), ", ".join(f"*{suffix}" for suffix in (".siam", *_FOREIGN)))
 
 
