@@ -10,19 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from siamaudio.plotting import (
-    _BLUE,
-    _GREEN,
-    _LONGEST_TITLE,
-    _SKY,
-    _VERMILLION,
-    _draw_spectrogram,
-    _frame,
-    _frequency_label,
-    _level_label,
-    _new_axes,
-    _shown,
-    _time_label,
+from siamaudio.plotting_spectrogram import draw_spectrogram, frequency_label, level_label, time_label
+from siamaudio.plotting_style import (
+    BLUE,
+    GREEN,
+    LONGEST_TITLE,
+    SKY,
+    VERMILLION,
+    draw_frame,
+    new_axes,
+    new_figure,
+    one_line,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +51,7 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     -------
     matplotlib.figure.Figure
     """
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=explanation_size(explanation))
+    figure = new_figure(explanation_size(explanation)) if figure is None else figure
     figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.05)
     num_supports = len(explanation.classes)
     grid = figure.subplots(2, 1 + num_supports, squeeze=False)
@@ -67,9 +62,9 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     titles = [explanation.true_class or "", *explanation.classes]
     drawn: AxesImage | None = None
     for ax, image, title in zip(grid[0], images, titles, strict=True):
-        drawn = _draw_spectrogram(ax, image, explanation.front_end)
+        drawn = draw_spectrogram(ax, image, explanation.front_end)
         drawn.set_clim(low, high)
-        ax.set_title(_shown(title, _LONGEST_TITLE), fontsize="medium", parse_math=False)
+        ax.set_title(one_line(title, LONGEST_TITLE), fontsize="medium", parse_math=False)
     query = grid[0, 0]
     query.set_title("query\n" + query.get_title(), fontsize="medium", fontweight="bold", parse_math=False)
     grid[1, 0].axis("off")
@@ -85,12 +80,12 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     for ax in [*grid[0, 1:], *grid[1, 2:]]:
         ax.set_yticklabels([])
     for ax in (query, grid[1, 1]):
-        ax.set_ylabel(_frequency_label(explanation.front_end), fontsize="small")
+        ax.set_ylabel(frequency_label(explanation.front_end), fontsize="small")
     for ax in grid.flat:
         ax.tick_params(labelsize="small")
-    query.set_xlabel(_time_label(explanation.front_end), fontsize="small")
+    query.set_xlabel(time_label(explanation.front_end), fontsize="small")
     assert drawn is not None and heat is not None  # noqa: PT018 - a query and a support are drawn
-    figure.colorbar(drawn, ax=grid[0], label=_level_label(explanation.front_end), aspect=15)
+    figure.colorbar(drawn, ax=grid[0], label=level_label(explanation.front_end), aspect=15)
     figure.colorbar(heat, ax=grid[1], label=_heat_label(explanation), aspect=15)
     return figure
 
@@ -116,10 +111,10 @@ def plot_heat_map(
     matplotlib.image.AxesImage
         The heat map.
     """
-    ax = _new_axes((6.4, 3.2)) if ax is None else ax
+    ax = new_axes((6.4, 3.2)) if ax is None else ax
     span = _span(explanation) if span is None else span
     image = _image(explanation.supports[support].spectrogram)
-    behind = _draw_spectrogram(ax, image, explanation.front_end)
+    behind = draw_spectrogram(ax, image, explanation.front_end)
     behind.set(cmap="gray_r", clim=np.percentile(image, [1, 99.9]), alpha=0.6)
     values = _centred(explanation, support)
     strength = np.clip(np.abs(values) / span, 0, 1) if span > 0 else np.zeros_like(values)
@@ -158,10 +153,10 @@ def plot_faithfulness(result: Faithfulness, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(faithfulness_size()) if ax is None else ax
+    ax = new_axes(faithfulness_size()) if ax is None else ax
     for curves, areas, name, colour, style in (
-        (result.deletion, result.deletion_areas, "taken away", _VERMILLION, "-"),
-        (result.insertion, result.insertion_areas, "put back", _BLUE, "--"),
+        (result.deletion, result.deletion_areas, "taken away", VERMILLION, "-"),
+        (result.insertion, result.insertion_areas, "put back", BLUE, "--"),
     ):
         for number, (shares, values) in enumerate(zip(result.shares[1:], curves[1:], strict=True)):
             label = f"{name} in random orders: area {areas[1:].mean():.3f}" if number == 0 else None
@@ -219,10 +214,10 @@ def _mark(ax: Axes, explanation: Explanation, support: int) -> None:
     is_known = explanation.true_class is not None
     words = f"similarity {explanation.similarities[support]:.3f}"
     if is_nearest:
-        _frame(ax, (_GREEN if is_own else _VERMILLION) if is_known else _SKY, "-")
+        draw_frame(ax, (GREEN if is_own else VERMILLION) if is_known else SKY, "-")
         words += "\nnearest" + (f": {'right' if is_own else 'wrong'}" if is_known else "")
     elif is_own:
-        _frame(ax, _BLUE, "--")
+        draw_frame(ax, BLUE, "--")
         words += "\nquery's class"
     else:
         words += "\n "
