@@ -43,6 +43,7 @@ from siamaudio.plotting_style import (
     new_figure,
     on_paper,
     one_line,
+    plain,
     vertical_line,
 )
 
@@ -174,7 +175,17 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
         return np.array([math.nan if value is None else value for value in values])
 
     def draw(axes: Axes, values: npt.NDArray[np.float64], best: int, label: str, shown: str) -> list[Line2D]:
-        drawn = axes.plot(epochs, values, color=VERMILLION, linestyle="--", marker="s", markersize=4, label=label)
+        # A line through what was measured, though not in every epoch.
+        known = np.flatnonzero(~np.isnan(values))
+        drawn = axes.plot(
+            np.array(epochs)[known],
+            values[known],
+            color=VERMILLION,
+            linestyle="--",
+            marker="s",
+            markersize=4,
+            label=label,
+        )
         return drawn + axes.plot(
             epochs[best],
             values[best],
@@ -190,7 +201,7 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
         right = ax.twinx()
         right.set_ylabel("validation accuracy (%)")
         best = int(np.nanargmax(accuracies))
-        lines += draw(right, accuracies, best, "validation accuracy (right axis)", f"{accuracies[best]:.1f}%")
+        lines += draw(right, accuracies, best, "validation accuracy (right)", f"{accuracies[best]:.1f}%")
     elif not np.isnan(losses).all():
         ax.set_ylabel("loss")
         best = int(np.nanargmin(losses))
@@ -361,7 +372,9 @@ def plot_roc(result: PairResult, *, ax: Axes | None = None) -> Axes:
     label = f"equal error rate {rate:.1f}%"
     lines += ax.plot(rate, 100 - rate, color=VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
     _draw_points(
-        ax, [(100 * point.false_accept_rate, 100 * point.true_accept_rate, point) for point in result.operating_points]
+        ax,
+        [(100 * point.false_accept_rate, 100 * point.true_accept_rate, point) for point in result.operating_points],
+        (8, -9),
     )
     ax.set_xlabel("different classes, accepted (%)")
     ax.set_ylabel("same class, accepted (%)")
@@ -438,7 +451,7 @@ def plot_det(result: PairResult, *, ax: Axes | None = None) -> Axes:
         (*ndtri(np.clip([point.false_accept_rate, 1 - point.true_accept_rate], *ends)), point)
         for point in result.operating_points
     ]
-    _draw_points(ax, points)
+    _draw_points(ax, points, (8, 6))
     names = [f"{100 * tick:g}" for tick in ticks]
     ax.set_xticks(ndtri(ticks), names)
     ax.set_yticks(ndtri(ticks), names)
@@ -611,7 +624,7 @@ def plot_embedding_map(
     _draw_map(ax, places, labels, classes, title=title, explained=explained, is_test=is_test)
     handles = _class_handles(classes, is_test)
     if handles:
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+        plain(ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small"))
     return ax
 
 
@@ -652,7 +665,7 @@ def plot_embedding_report(report: EmbeddingReport, *, figure: Figure | None = No
         )
     handles = _class_handles(report.classes, report.is_test)
     if handles:
-        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize="small")
+        plain(figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize="small"))
     return figure
 
 
@@ -690,7 +703,7 @@ def plot_search(result: SearchResult, query: int = 0, *, ax: Axes | None = None)
     ax.set_yticks(places, [_hit_name(hit) for hit in hits], fontsize="small", parse_math=False)
     ax.invert_yaxis()
     ax.set_ylabel("hit")
-    ax.margins(x=0.12)
+    ax.margins(x=0.2 if min(similarities) < 0 else 0.12)
     names = {"cosine": "cosine similarity", "euclidean": "minus the Euclidean distance"}
     ax.set_xlabel(names.get(result.metric, "inner product"))
     ax.set_title(one_line(os.path.basename(result.queries[query])), parse_math=False)
@@ -1067,11 +1080,13 @@ def _mark_support(ax: Axes, example: OneShotExample, position: int) -> None:
     ax.set_xlabel(words, fontsize="medium", fontweight="bold" if is_nearest else "normal")
 
 
-def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]]) -> None:
+def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]], offset: tuple[float, float]) -> None:
+    """Draw operating points, and the words on them so many points to the right of and above each."""
     for x, y, point in points:
         ax.plot(x, y, color=ink(), marker="o", markersize=4, linestyle="none")
         words = f"{100 * point.wanted_rate:g}%: from {point.threshold:.3g}"
-        ax.annotate(words, (x, y), xytext=(6, -9), textcoords="offset points", fontsize="x-small", parse_math=False)
+        place = {"xytext": offset, "textcoords": "offset points", "parse_math": False}
+        ax.annotate(words, (x, y), fontsize="x-small", bbox=on_paper(ax), zorder=3, **place)
 
 
 def _ranked(per_class: dict[str, float]) -> list[tuple[str, float]]:

@@ -18,6 +18,7 @@ from siamaudio.plotting_style import (
     SKY,
     VERMILLION,
     draw_frame,
+    figure_of,
     new_axes,
     new_figure,
     one_line,
@@ -71,7 +72,7 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     span = _span(explanation)
     heat: AxesImage | None = None
     for support, ax in enumerate(grid[1, 1:]):
-        heat = plot_heat_map(explanation, support, ax=ax, span=span)
+        heat = _draw_heat_map(ax, explanation, support, span)
         _mark(ax, explanation, support)
     for ax in [query, *grid[1, 1:]]:
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=explanation.front_end is None, prune="upper"))
@@ -90,9 +91,7 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     return figure
 
 
-def plot_heat_map(
-    explanation: Explanation, support: int, *, ax: Axes | None = None, span: float | None = None
-) -> AxesImage:
+def plot_heat_map(explanation: Explanation, support: int, *, ax: Axes | None = None) -> Axes:
     """Draw what the parts of one support contribute over its grey spectrogram; the numbers mark the top segments.
 
     Parameters
@@ -103,40 +102,18 @@ def plot_heat_map(
         Which support.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
-    span : float or None
-        Contribution of the fullest colour; None: the largest of all supports.
 
     Returns
     -------
-    matplotlib.image.AxesImage
-        The heat map.
+    matplotlib.axes.Axes
     """
     ax = new_axes((6.4, 3.2)) if ax is None else ax
-    span = _span(explanation) if span is None else span
-    image = _image(explanation.supports[support].spectrogram)
-    behind = draw_spectrogram(ax, image, explanation.front_end)
-    behind.set(cmap="gray_r", clim=np.percentile(image, [1, 99.9]), alpha=0.6)
-    values = _centred(explanation, support)
-    strength = np.clip(np.abs(values) / span, 0, 1) if span > 0 else np.zeros_like(values)
-    extent = behind.get_extent()
-    heat = ax.imshow(
-        values,
-        origin="lower",
-        aspect="auto",
-        extent=extent,
-        cmap=_HEAT_MAP,
-        vmin=-(span or 1.0),
-        vmax=span or 1.0,
-        alpha=0.2 + 0.7 * strength,
-        interpolation="nearest",
-    )
-    unit = (extent[1] - extent[0]) / image.shape[1]
-    for rank, segment in enumerate(explanation.top_segments(support, _NUM_MARKED), start=1):
-        band, frame = _inside(explanation.segments[support] == segment)
-        place = (extent[0] + (frame + 0.5) * unit, band)
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6}
-        ax.text(*place, str(rank), ha="center", va="center", fontsize="x-small", bbox=box)
-    return heat
+    heat = _draw_heat_map(ax, explanation, support, _span(explanation))
+    ax.set_xlabel(time_label(explanation.front_end))
+    ax.set_ylabel(frequency_label(explanation.front_end))
+    ax.set_title(one_line(explanation.classes[support]), parse_math=False)
+    figure_of(ax).colorbar(heat, ax=ax, label=_heat_label(explanation))
+    return ax
 
 
 def plot_faithfulness(result: Faithfulness, *, ax: Axes | None = None) -> Axes:
@@ -177,6 +154,34 @@ def explanation_size(explanation: Explanation) -> tuple[float, float]:
 def faithfulness_size() -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_faithfulness`."""
     return 6.4, 3.8
+
+
+def _draw_heat_map(ax: Axes, explanation: Explanation, support: int, span: float) -> AxesImage:
+    """Draw the map of a support, whose fullest colour is a contribution of `span`."""
+    image = _image(explanation.supports[support].spectrogram)
+    behind = draw_spectrogram(ax, image, explanation.front_end)
+    behind.set(cmap="gray_r", clim=np.percentile(image, [1, 99.9]), alpha=0.6)
+    values = _centred(explanation, support)
+    strength = np.clip(np.abs(values) / span, 0, 1) if span > 0 else np.zeros_like(values)
+    extent = behind.get_extent()
+    heat = ax.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap=_HEAT_MAP,
+        vmin=-(span or 1.0),
+        vmax=span or 1.0,
+        alpha=0.2 + 0.7 * strength,
+        interpolation="nearest",
+    )
+    unit = (extent[1] - extent[0]) / image.shape[1]
+    for rank, segment in enumerate(explanation.top_segments(support, _NUM_MARKED), start=1):
+        band, frame = _inside(explanation.segments[support] == segment)
+        place = (extent[0] + (frame + 0.5) * unit, band)
+        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6}
+        ax.text(*place, str(rank), ha="center", va="center", fontsize="x-small", color="black", bbox=box)
+    return heat
 
 
 def _image(spectrogram: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

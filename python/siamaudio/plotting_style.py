@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
@@ -32,6 +33,7 @@ __all__ = [
     "new_figure",
     "on_paper",
     "one_line",
+    "plain",
     "vertical_line",
 ]
 
@@ -94,8 +96,8 @@ def vertical_line(ax: Axes, share: float, name: str, colour: str, line_style: st
     return ax.axvline(100 * share, color=colour, linestyle=line_style, linewidth=1.8, label=f"{name} {share:.1%}")
 
 
-def legend_above(ax: Axes, lines: Sequence[Line2D], *, columns: int = 3) -> None:
-    """Draw a legend above axes.
+def legend_above(ax: Axes, lines: Sequence[Line2D]) -> None:
+    """Draw a legend above axes, in as many columns as there is room for.
 
     Parameters
     ----------
@@ -103,11 +105,14 @@ def legend_above(ax: Axes, lines: Sequence[Line2D], *, columns: int = 3) -> None
         Where.
     lines : sequence of matplotlib.lines.Line2D
         What it names.
-    columns : int > 0
-        Entries side by side.
     """
+    # Inches: of the axes with the room that their own words take, and of an entry's handle and words.
+    room = ax.get_position().width * figure_of(ax).get_figwidth() / 0.8
+    entry = 0.55 + 0.075 * max(len(str(line.get_label())) for line in lines)
+    total = sum(0.55 + 0.075 * len(str(line.get_label())) for line in lines)
+    columns = 3 if len(lines) <= 3 and total <= room else max(1, min(3, int(room / entry)))
     # Flush right: names beside the axes leave room on its left.
-    ax.legend(
+    legend = ax.legend(
         handles=lines,
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
@@ -118,6 +123,19 @@ def legend_above(ax: Axes, lines: Sequence[Line2D], *, columns: int = 3) -> None
         handlelength=1.8,
         borderaxespad=0.2,
     )
+    plain(legend)
+
+
+def plain(legend: Legend) -> None:
+    """Let a legend's words stand as they are: a dollar sign in a name begins no formula.
+
+    Parameters
+    ----------
+    legend : matplotlib.legend.Legend
+        Whose words.
+    """
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def new_axes(size: tuple[float, float]) -> Axes:
