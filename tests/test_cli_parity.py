@@ -54,7 +54,7 @@ PAIRS = {
     "download": Pair((sa.datasets.download,), only_command={"class_map"}),
     "embed": Pair((sa.SiameseNetwork.embed,), only_command={"net"}),
     "embedding-map": Pair(
-        (sa.embedding_map, sa.EmbeddingMap.to_html), only_command={"net", "classes"}, only_python={"path", "paths"}
+        (sa.embedding_map, sa.EmbeddingMap.write_html), only_command={"net", "classes"}, only_python={"path", "paths"}
     ),
     "embedding-report": Pair((sa.embedding_report,)),
     "evaluate": Pair(

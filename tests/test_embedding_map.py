@@ -21,7 +21,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 import siamaudio as sa
-from pages import Page, set_width, severe_messages
+from pages import Page, faults, set_scheme, set_width, severe_messages
 from siamaudio.datasets import Clips
 
 NASTY = "</script><b>'\"&"
@@ -214,13 +214,11 @@ def test_bad_input_is_named(space: tuple[Any, list[str]], synthetic_features: sa
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_in_a_browser(browser: Any, sounding: sa.EmbeddingMap, tmp_path: Path, scheme: str) -> None:
     path = sounding.write_html(tmp_path / "map.html")
-    preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
+    set_scheme(browser, scheme)
     for width in (400, 1280):
         set_width(browser, width)
         browser.get(path.as_uri())
-        fits = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        assert browser.execute_script(fits)
+        assert faults(browser) == []
         colours = """
             const {data} = paint.getImageData(0, 0, canvas.width, canvas.height), seen = new Set();
             for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255) seen.add(`${data.slice(i, i + 3)}`);

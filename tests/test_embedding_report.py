@@ -146,7 +146,7 @@ def test_it_is_shown(report: sa.EmbeddingReport) -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["w", "x", "y", "z", "to classify by", "classified"]
     figure.canvas.draw()
     ax = report.plot_map("PCA")
-    assert ax.get_xlabel() == f"{report.explained[0]:.0%} of the variance"
+    assert ax.get_xlabel() == f"1st component ({report.explained[0]:.0%} of the variance)"
     with pytest.raises(sa.ParameterError, match=r"name: got UMAP; accepted: PCA, t-SNE"):
         report.plot_map("UMAP")
 
@@ -197,6 +197,6 @@ def test_bad_input_is_named(spaces: tuple[Labelled, Labelled], monkeypatch: pyte
     with pytest.raises(sa.ParameterError, match=r"test: got the class 'v'"):
         sa.embedding_report(None, spaces[0], (spaces[1][0], ["v"] * 60))
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
-    monkeypatch.setitem(__import__("sys").modules, "sklearn.decomposition", None)
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.manifold", None)
     with pytest.raises(ImportError, match=r'a map of embeddings needs .*sklearn.*"siamaudio\[classifiers\]"'):
         sa.embedding_report(None, *spaces, classifiers=["knn"])

@@ -104,7 +104,7 @@ def test_comparison(results: list[sa.EvaluationResult], ax: Axes) -> None:
     assert drawn == pytest.approx([100 * found.difference, *(100 * difference for difference in ranked)])
     assert ax.get_yticklabels()[0].get_text() == "over all"
     assert all(len(label.get_text()) <= 28 for label in ax.get_yticklabels())
-    filled = [dot.get_markerfacecolor() != "white" for dot in dots]
+    filled = [dot.get_markerfacecolor() != ax.get_facecolor() for dot in dots]
     significant = sorted(found.per_class.values(), key=lambda own: own.difference)
     assert filled == [found.p_value < 0.05, *(own.corrected_p_value < 0.05 for own in significant)]
 

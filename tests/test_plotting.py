@@ -115,7 +115,7 @@ def test_history_draws_loss_and_percent() -> None:
     assert right.lines[1].get_xydata().tolist() == [[1, 75]]
     assert right.get_ylabel() == "validation accuracy (%)"
     assert drawn.get_xlabel() == "epoch (counted from 0)"
-    assert legend_texts(drawn) == ["training loss", "validation accuracy (right axis)", "best epoch: 1 (75.0%)"]
+    assert legend_texts(drawn) == ["training loss", "validation accuracy (right)", "best epoch: 1 (75.0%)"]
 
 
 def test_history_marks_the_first_of_equally_good_epochs() -> None:

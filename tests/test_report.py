@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+import wave
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from PIL import Image
 
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 
 import siamaudio as sa
-from pages import Page, set_width, severe_messages
+from pages import Page, faults, set_scheme, set_width, severe_messages
 from siamaudio.datasets import Clips
 from siamaudio.splits import ClassSplit
 
@@ -66,6 +69,13 @@ def report(
 
 
 @pytest.fixture(scope="module")
+def sounding(trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of clips whose files are there."""
+    result = sa.evaluate_oneshot(trained, unseen, ways=2, num_threads=1)
+    return sa.write_report(tmp_path_factory.mktemp("report") / "report.html", trained, unseen, result)
+
+
+@pytest.fixture(scope="module")
 def page(report: Path) -> Page:
     return Page(report.read_bytes().decode("utf-8"))  # raises where it is no valid UTF-8
 
@@ -100,7 +110,11 @@ def test_references_stay_within_the_page(page: Page, report: Path) -> None:
 
 def test_headline_tells_the_figures(page: Page, result: sa.EvaluationResult) -> None:
     raw = result.baselines["raw spectrogram"]
-    assert f"{result.accuracy:.1%} this network {raw:.1%} nearest raw spectrogram 25.0% guessing" in page.text
+    low, high = result.interval.low, result.interval.high
+    assert (
+        f"{result.accuracy:.1%} this network {low:.1%} to {high:.1%}, 95% confidence "
+        f"{raw:.1%} nearest raw spectrogram 25.0% guessing"
+    ) in page.text
     assert f"the network names the query's class in {result.accuracy:.1%} of the tasks" in page.text
     assert f"is right in {raw:.1%}, guessing in 25.0%." in page.text
     assert result.description in page.text
@@ -126,10 +140,10 @@ def test_class_names_are_text_wherever_they_stand(page: Page, report: Path) -> N
     for name in TEST_CLASSES:
         assert name.replace("\udcff", "?") in page.text
     assert [tag["data-key"] for tag in page.named("th") if tag.get("data-key") == NASTY] == [NASTY]
-    # Both charts of classes name them, too.
+    # The charts of classes name them, too: bars, confusion, map.
     svgs = re.findall(r"<svg.*?</svg>", report.read_text("utf-8"), re.DOTALL)
-    assert [NASTY in Page(svg).text for svg in svgs] == [True, True, False, False]
-    assert ["bad�byte" in Page(svg).text for svg in svgs] == [True, True, False, False]
+    assert [NASTY in Page(svg).text for svg in svgs] == [True, True, True, False, False]
+    assert ["bad�byte" in Page(svg).text for svg in svgs] == [True, True, True, False, False]
 
 
 def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
@@ -151,22 +165,35 @@ def test_split_and_making_are_told(page: Page, net: sa.SiameseNetwork) -> None:
 
 
 def test_figures_have_words(page: Page) -> None:
-    assert len(page.named("svg")) == 4
+    assert len(page.named("svg")) == 5
     assert all(svg["role"] == "img" for svg in page.named("svg"))
-    assert len(page.named("title")) == 1 + 4
-    (image,) = page.named("img")
-    assert image["alt"]
+    assert len(page.named("title")) == 1 + 5
+    assert all((image["alt"] or "").startswith("Spectrogram of ") for image in page.named("img"))
     assert len(page.named("figure")) == len(page.named("figcaption")) == 5
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert max(np.diff(levels)) == 1  # no level is left out
 
 
-def test_examples_are_a_png_and_a_list(page: Page, net: sa.SiameseNetwork, features: sa.Features) -> None:
+def test_examples_are_pictures_and_words(page: Page, net: sa.SiameseNetwork, features: sa.Features) -> None:
     from siamaudio.plotting import choose_examples
 
-    source = page.named("img")[0]["src"] or ""
-    head, data = source.split(",")
-    assert head == "data:image/png;base64"
-    assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
     examples = choose_examples(net, features, num_queries=4, ways=4, seed=0)
+    shown = [index for example in examples for index in (example.query, *example.supports)]
+    assert len(page.named("img")) == len(shown) == 4 * 5
+    low, high = np.percentile(features.array[np.unique(shown)], [1, 99.9])
+    for image, index in zip(page.named("img"), shown, strict=True):
+        head, data = (image["src"] or "").split(",")
+        assert head == "data:image/png;base64"
+        picture = Image.open(io.BytesIO(base64.b64decode(data, validate=True)))
+        # A pixel a value, the lowest band below; levels are the indices of a palette that grows lighter.
+        shares = np.clip((features.array[index] - low) / (high - low), 0, 1)
+        np.testing.assert_allclose(np.asarray(picture)[::-1], 255 * shares, atol=4)
+        assert (np.diff(np.array(picture.getpalette()).reshape(-1, 3)[::32].sum(axis=1)) > 0).all()
+        name = features.class_names[features.labels[index]].replace("\udcff", "?")
+        assert image["alt"] == f"Spectrogram of {name} ({index}.wav)"
+    roles = [attributes.get("class") for attributes in page.named("li")][3:]
+    expected: list[str | None] = []
     for example in examples:
         query, nearest = (
             features.class_names[features.labels[index]].replace("\udcff", "?")
@@ -176,6 +203,89 @@ def test_examples_are_a_png_and_a_list(page: Page, net: sa.SiameseNetwork, featu
             f"A query of {query}: nearest is {nearest}, similarity {max(example.similarities):.2f}, "
             f"{'right' if query == nearest else 'wrong'}."
         ) in page.text
+        own = {(True, True): "nearest own", (True, False): "nearest", (False, True): " own", (False, False): None}
+        expected.append("query")
+        expected += [own[position == example.nearest, position == example.own] for position in range(4)]
+    assert roles == expected
+    assert not page.named("audio")  # the files are not there
+    assert "5 kHz" in page.text
+    assert "0.1 0.15 s" in page.text
+
+
+def test_clips_can_be_heard(sounding: Path, unseen: sa.Features) -> None:
+    page = Page(sounding.read_text("utf-8"))
+    sounds = {}
+    for attributes in page.named("audio"):
+        with wave.open(io.BytesIO(base64.b64decode((attributes["src"] or "").split(",")[1]))) as file:
+            assert (file.getframerate(), file.getnchannels()) == (16000, 1)
+            sounds[attributes["aria-label"]] = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2") / 32767
+    assert len(page.named("audio")) == len(page.named("img")) == 2 * 3
+    assert len(sounds) > 2
+    for label, samples in sounds.items():
+        name = re.findall(r"Play .*\((.*)\)", label or "")[0]
+        (path,) = [path for path in unseen.clips.paths if Path(path).name == name and (label or "").split()[1] in path]
+        np.testing.assert_allclose(samples, np.clip(sa.load(path)[0], -1, 1), atol=1e-4)
+
+
+def test_long_sounds_are_cut_and_too_many_left_out(
+    trained: sa.SiameseNetwork, unseen: sa.Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{number}.flac") for number in range(len(unseen))]
+    for path in paths:
+        soundfile.write(path, 0.1 * rng.normal(size=44100 * 12), 44100)
+    names = [unseen.class_names[label] for label in unseen.labels]
+    long = sa.Features(unseen.array, clips=Clips(paths=paths, class_of_clip=names), front_end=unseen.front_end)
+    result = sa.evaluate_oneshot(trained, long, ways=2, num_threads=1)
+    monkeypatch.setattr("siamaudio.report._MOST_SOUND_BYTES", 500_000)
+    page = Page(sa.write_report(tmp_path / "report.html", trained, long, result, num_examples=2).read_text("utf-8"))
+    different = {attributes["src"] for attributes in page.named("audio")}
+    assert len(different) == 2  # 320 kB each, ten seconds at 16 kHz: with the second there is too much
+    for source in different:
+        with wave.open(io.BytesIO(base64.b64decode((source or "").split(",")[1]))) as file:
+            assert (file.getframerate(), file.getnframes()) == (16000, 160000)
+    assert page.text.count("the first 10 s") == len(page.named("audio"))
+    assert page.text.count("left out: too much sound for a page") == 6 - len(page.named("audio"))
+
+
+def test_map_is_that_of_the_embeddings(
+    page: Page, net: sa.SiameseNetwork, features: sa.Features, result: sa.EvaluationResult, tmp_path: Path
+) -> None:
+    first, _ = sa.embedding_map(net.embed(features), features=features, method="pca").explained or (0, 0)
+    assert f"1st component ({first:.0%} of the variance)" in page.text
+    with pytest.raises(sa.ParameterError, match="method: got mds"):
+        sa.write_report(tmp_path / "r.html", net, features, result, map_method="mds")  # pyright: ignore[reportArgumentType]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb or #rgb, as WCAG 2 defines it."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    shares = np.array([int(digits[place : place + 2], 16) for place in (0, 2, 4)]) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_words_and_lines_stand_out_in_light_dark_and_print(report: Path) -> None:
+    html = report.read_text("utf-8")
+    schemes = re.findall(r":root \{([^}]*--page[^}]*)\}", html)
+    assert len(schemes) == 3
+    series = {colour for colour in re.findall(r"(?:stroke|fill): (#[0-9a-f]{6})", html) if colour != "#ffffff"}
+    assert {"#0072b2", "#d55e00", "#009e73"} <= series
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+): (#\w+);", scheme))
+
+        def contrast(first: str, second: str) -> float:
+            low, high = sorted(luminance(colour) for colour in (first, second))
+            return (high + 0.05) / (low + 0.05)
+
+        for words in ("ink", "soft", "accent", "warn"):
+            for behind in ("page", "card"):
+                assert contrast(colours[words], colours[behind]) >= 4.5, (words, behind, scheme)
+        # Lines of charts; the sky of bars has numbers beside it.
+        for line in ("#0072b2", "#d55e00", "#009e73"):
+            assert contrast(line, colours["card"]) >= 3.0, (line, scheme)
 
 
 def test_same_input_gives_the_same_bytes(
@@ -214,7 +324,7 @@ def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     assert "A query of" in page.text
     for words in ("Class split", "Front end", "raw spectrogram is", "Training", "None"):
         assert words not in page.text
-    assert len(page.named("svg")) == 3
+    assert len(page.named("svg")) == 4
 
 
 def test_classes_that_never_fail_are_mistaken_for_none(net: sa.SiameseNetwork, tmp_path: Path) -> None:
@@ -250,31 +360,44 @@ def test_misuse_is_refused(
 # ---- In a browser
 
 
-SIZES = """
-const sizeOf = (element) => { const box = element.getBoundingClientRect(); return [box.width, box.height]; };
-return {
-  window: window.innerWidth,
-  page: [document.documentElement.scrollWidth, document.documentElement.clientWidth],
-  images: [...document.images].map((image) => [image.naturalWidth, image.naturalHeight, ...sizeOf(image)]),
-  charts: [...document.querySelectorAll("svg")].map((svg) => [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height,
-                                                              ...sizeOf(svg)]),
-};
-"""
+@pytest.mark.slow
+def test_report_in_a_browser(browser: Any, report: Path, sounding: Path) -> None:
+    for path, scheme in ((report, "light"), (sounding, "light"), (sounding, "dark")):
+        set_scheme(browser, scheme)
+        for width in (400, 1280):
+            set_width(browser, width)
+            browser.get(path.as_uri())
+            assert browser.title == "One-shot recognition report"
+            assert browser.execute_script("return window.innerWidth") == width
+            assert faults(browser) == [], (path.name, scheme, width)
+            images = "return [...document.images].map((image) => image.naturalWidth * image.clientWidth)"
+            assert all(browser.execute_script(images))
+    background = "return getComputedStyle(document.body).backgroundColor"
+    assert browser.execute_script(background) == "rgb(20, 24, 30)"
+    # Charts are drawn in the page's colours.
+    ink = "return getComputedStyle(document.querySelector('svg text')).fill"
+    assert browser.execute_script(ink) == "rgb(230, 234, 240)"
+    assert severe_messages(browser) == []
 
 
 @pytest.mark.slow
-def test_report_in_a_browser(browser: Any, report: Path) -> None:
-    for width in (400, 1280):
-        set_width(browser, width)
-        browser.get(report.as_uri())
-        assert browser.title == "One-shot recognition report"
-        found = browser.execute_script(SIZES)
-        assert found["window"] == width
-        assert found["page"][0] <= found["page"][1]
-        assert (len(found["images"]), len(found["charts"])) == (1, 4)
-        for own_width, own_height, shown_width, shown_height in found["images"] + found["charts"]:
-            assert shown_width > 300
-            assert shown_width / shown_height == pytest.approx(own_width / own_height, rel=0.02)
+def test_report_can_be_heard_and_printed(browser: Any, sounding: Path) -> None:
+    browser.get(sounding.as_uri())
+    play = """
+        const [first, second] = document.querySelectorAll("audio"), done = arguments[0];
+        second.addEventListener("loadedmetadata", () => {
+          let paused = false;
+          first.pause = () => { paused = true; };
+          second.dispatchEvent(new Event("play"));
+          done([second.duration, paused]);
+        });
+        second.preload = "auto"; second.load();"""
+    assert browser.execute_async_script(play) == [1.5, True]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    set_width(browser, 720)
+    assert faults(browser) == []
+    assert browser.execute_script("return document.querySelector('audio').offsetParent") is None
+    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert severe_messages(browser) == []
 
 

@@ -19,7 +19,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 import siamaudio as sa
-from pages import Page, set_width, severe_messages
+from pages import Page, faults, set_width, severe_messages
 
 NASTY = "</script><script>fail()</script>"
 
@@ -131,8 +131,7 @@ def test_page_in_a_browser(browser: Any, page_file: Path) -> None:
         set_width(browser, width)
         browser.get(page_file.as_uri())
         assert browser.execute_script("return window.innerWidth") == width
-        fits = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        assert browser.execute_script(fits)
+        assert faults(browser) == []
         images = "return [...document.images].map((image) => image.naturalWidth * image.getBoundingClientRect().width)"
         assert all(browser.execute_script(images))
         play = """const audio = document.querySelector("audio"), done = arguments[0];

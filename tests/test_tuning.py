@@ -19,6 +19,7 @@ import matplotlib as mpl
 import numpy as np
 import optuna
 import pytest
+from matplotlib.figure import Figure
 from optuna.trial import TrialState
 
 import siamaudio as sa
@@ -384,12 +385,18 @@ def test_the_result_as_table_plots_and_file(tmp_path: Path) -> None:
 
     style = dict(mpl.rcParams)
     axes = result.plot()
-    drawn = {value for points in axes.collections for value in np.asarray(points.get_offsets())[:, 1]}
-    assert {record.value for record in result.trials if record.state == "complete"} <= drawn
-    for kind in ("intermediate_values", "param_importances", "parallel_coordinate", "slice", "contour", "edf", "rank",
-                 "timeline"):  # fmt: skip
-        result.plot(kind)
+    drawn = {tuple(point) for line in axes.lines for point in line.get_xydata().tolist()}
+    assert {(record.trial, record.value) for record in result.trials if record.value is not None} <= drawn
+    curves = result.plot("intermediate_values").lines
+    assert sorted(len(curve.get_xdata()) for curve in curves) == sorted(record.epochs for record in result.trials)
+    assert sum(bar.get_width() for bar in result.plot("param_importances").patches) == pytest.approx(100)
+    assert {ax.get_xlabel() for ax in result.plot("slice").axes} >= {"filters", "lr"}
+    other = Figure().subplots()
+    for kind in ("optimization_history", "intermediate_values", "param_importances"):
+        assert result.plot(kind, ax=other) is other
     assert dict(mpl.rcParams) == style
+    with pytest.raises(sa.ParameterError, match="ax: got axes; accepted: None for"):
+        result.plot("slice", ax=other)
     with pytest.raises(sa.ParameterError, match="kind: got pie; accepted: optimization_history"):
         result.plot("pie")
 

@@ -245,7 +245,7 @@ def embedding_map(
     ParameterError
         Arguments do not belong together, or embeddings are not finite.
     ImportError
-        scikit-learn, or for "umap" umap-learn, is not installed.
+        For "tsne" scikit-learn, for "umap" umap-learn is not installed.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Pictures of trainings, results and spectrograms, drawn with matplotlib.
 
-Colours can be told apart with colour-blind eyes (Okabe and Ito's for lines and bars, cividis and magma for maps), and
-nothing is said by colour alone.
+Functions with `ax` draw into one pair of axes and return it; those with `figure` draw several into an empty figure. The
+reader's style is left alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,38 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from siamaudio.errors import DatasetError, ParameterError
+from siamaudio.plotting_spectrogram import (
+    draw_spectrogram,
+    frequency_label,
+    level_label,
+    plot_spectrogram,
+    time_label,
+)
+from siamaudio.plotting_style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LONGEST_TITLE,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    draw_frame,
+    figure_of,
+    ink,
+    legend_above,
+    new_axes,
+    new_figure,
+    on_paper,
+    one_line,
+    plain,
+    vertical_line,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
     from siamaudio.evaluation import (
@@ -76,25 +100,13 @@ __all__ = [
     "ways_size",
 ]
 
-# Okabe and Ito, "Color Universal Design", 2008.
-_BLUE = "#0072B2"
-_VERMILLION = "#D55E00"
-_GREEN = "#009E73"
-_SKY = "#56B4E9"
-_BLACK = "#000000"
-
-_ORANGE = "#E69F00"
-_PURPLE = "#CC79A7"
-
 # Seven of each, so that the pairs repeat only after 49.
-_MAP_COLOURS = (_BLUE, _VERMILLION, _GREEN, _PURPLE, _ORANGE, _SKY, _BLACK)
+_MAP_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 _MAP_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_BASELINE_STYLES = {"raw spectrogram": (_VERMILLION, "--"), "chance": (_GREEN, ":")}
+_BASELINES = {"raw spectrogram": (VERMILLION, "--"), "chance": (GREEN, ":")}
 _MOST_CLASSES_WITH_NUMBERS = 12
 _MOST_CLASSES_WITH_NAMES = 60
-_LONGEST_NAME = 28
-_LONGEST_TITLE = 19
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,9 +163,9 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
     """
     if not len(history):
         raise ParameterError("history", "no epochs", "one epoch or more")
-    ax = _new_axes(history_size()) if ax is None else ax
+    ax = new_axes(history_size()) if ax is None else ax
     epochs = history["epoch"]
-    lines = ax.plot(epochs, history["loss"], color=_BLUE, marker="o", markersize=4, label="training loss")
+    lines = ax.plot(epochs, history["loss"], color=BLUE, marker="o", markersize=4, label="training loss")
     ax.set_xlabel("epoch (counted from 0)")
     ax.set_ylabel("training loss (mean per step)")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -163,11 +175,21 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
         return np.array([math.nan if value is None else value for value in values])
 
     def draw(axes: Axes, values: npt.NDArray[np.float64], best: int, label: str, shown: str) -> list[Line2D]:
-        drawn = axes.plot(epochs, values, color=_VERMILLION, linestyle="--", marker="s", markersize=4, label=label)
+        # A line through what was measured, though not in every epoch.
+        known = np.flatnonzero(~np.isnan(values))
+        drawn = axes.plot(
+            np.array(epochs)[known],
+            values[known],
+            color=VERMILLION,
+            linestyle="--",
+            marker="s",
+            markersize=4,
+            label=label,
+        )
         return drawn + axes.plot(
             epochs[best],
             values[best],
-            color=_BLACK,
+            color=ink(),
             linestyle="none",
             marker="*",
             markersize=12,
@@ -179,12 +201,12 @@ def plot_history(history: History, *, ax: Axes | None = None) -> Axes:
         right = ax.twinx()
         right.set_ylabel("validation accuracy (%)")
         best = int(np.nanargmax(accuracies))
-        lines += draw(right, accuracies, best, "validation accuracy (right axis)", f"{accuracies[best]:.1f}%")
+        lines += draw(right, accuracies, best, "validation accuracy (right)", f"{accuracies[best]:.1f}%")
     elif not np.isnan(losses).all():
         ax.set_ylabel("loss")
         best = int(np.nanargmin(losses))
         lines += draw(ax, losses, best, "validation loss", f"{losses[best]:.4g}")
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -202,31 +224,19 @@ def plot_per_class(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(per_class_size(result)) if ax is None else ax
-    ranked = sorted(result.per_class.items(), key=lambda item: item[1])
-    positions = range(len(ranked))
-    bars = ax.barh(positions, [100 * accuracy for _, accuracy in ranked], color=_SKY, height=0.75)
-    # On white, so that the lines do not strike the numbers through.
-    background = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    ax.bar_label(bars, fmt="{:.1f}", padding=3, fontsize="small", bbox=background, zorder=3)
-    ax.set_yticks(positions, [_shown(name) for name, _ in ranked], parse_math=False)
-    ax.set_ylim(-0.6, len(ranked) - 0.4)
-    ax.set_ylabel("class")
+    ax = new_axes(per_class_size(result)) if ax is None else ax
+    ranked = _ranked(result.per_class)
+    positions = np.arange(len(ranked))
+    percent = 100 * np.array([accuracy for _, accuracy in ranked])
+    bars = ax.barh(positions, np.nan_to_num(percent), color=SKY, height=0.75)
+    ax.bar_label(bars, _figures(percent), padding=3, fontsize="small", bbox=on_paper(ax), zorder=3)
     intervals = [result.per_class_intervals[name] for name, _ in ranked]
     ends = 100 * np.array([[interval.low, interval.high] for interval in intervals])
     # Through the middle of the bars' upper half: the numbers stand beside the bars' ends.
-    ax.hlines(np.arange(len(ranked)) + 0.25, ends[:, 0], ends[:, 1], color=_BLACK, linewidth=1.2, zorder=2.5)
+    ax.hlines(positions + 0.25, ends[:, 0], ends[:, 1], color=ink(), linewidth=1.2, zorder=2.5)
+    _name_classes(ax, [name for name, _ in ranked])
     ax.set_xlabel(f"{result.ways}-way {_shots(result)} accuracy (%)")
-    # The room on the right is for the number beside a full bar.
-    ax.set_xlim(0, 112)
-    ax.set_xticks(range(0, 101, 20))
-
-    lines = [_vertical_line(ax, result.accuracy, "mean", _BLACK, "-")]
-    lines += [
-        _vertical_line(ax, accuracy, name, *_BASELINE_STYLES.get(name, (_VERMILLION, "-.")))
-        for name, accuracy in result.baselines.items()
-    ]
-    _legend_above(ax, lines)
+    _draw_baselines(ax, result)
     return ax
 
 
@@ -244,16 +254,16 @@ def plot_ways(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(ways_size()) if ax is None else ax
+    ax = new_axes(ways_size()) if ax is None else ax
     ways = np.array(sorted(result.ways_curve))
     percent = [100 * result.ways_curve[number] for number in ways.tolist()]
     marker = "o" if len(ways) <= _MOST_CLASSES_WITH_NUMBERS else None
-    lines = ax.plot(ways, percent, color=_BLUE, marker=marker, label=result.protocol)
-    lines += ax.plot(ways, 100 / ways, color=_GREEN, linestyle=":", marker=marker, label="guessing")
+    lines = ax.plot(ways, percent, color=BLUE, marker=marker, label=result.protocol)
+    lines += ax.plot(ways, 100 / ways, color=GREEN, linestyle=":", marker=marker, label="guessing")
     lines += ax.plot(
         result.ways,
         100 * result.accuracy,
-        color=_BLACK,
+        color=ink(),
         linestyle="none",
         marker="*",
         markersize=12,
@@ -263,7 +273,7 @@ def plot_ways(result: EvaluationResult, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(f"{_shots(result)} accuracy (%)")
     ax.set_ylim(0, 105)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -282,22 +292,25 @@ def plot_confusion(result: EvaluationResult | RetrievalResult, *, ax: Axes | Non
     matplotlib.axes.Axes
     """
     num_classes = len(result.classes)
-    ax = _new_axes(confusion_size(result)) if ax is None else ax
+    ax = new_axes(confusion_size(result)) if ax is None else ax
     percent = 100 * np.asarray(result.confusion)
     image = ax.imshow(percent, cmap="cividis", vmin=0, vmax=100)
+    # A class without a query has no shares: its row shows the page.
     step = math.ceil(num_classes / _MOST_CLASSES_WITH_NAMES)
-    shown = range(0, num_classes, step)
-    names = [_shown(result.classes[index]) for index in shown]
+    named = range(0, num_classes, step)
+    names = [one_line(result.classes[index]) for index in named]
     font_size = "medium" if num_classes <= 2 * _MOST_CLASSES_WITH_NUMBERS else "x-small"
-    ax.set_xticks(shown, names, rotation=90, fontsize=font_size, parse_math=False)
-    ax.set_yticks(shown, names, fontsize=font_size, parse_math=False)
+    ax.set_xticks(named, names, rotation=90, fontsize=font_size, parse_math=False)
+    ax.set_yticks(named, names, fontsize=font_size, parse_math=False)
     ax.set_xlabel("answer")
     ax.set_ylabel("query's class")
-    _figure_of(ax).colorbar(image, ax=ax, label="share of the class's queries (%)", shrink=0.8)
+    figure_of(ax).colorbar(image, ax=ax, label="share of the class's queries (%)", shrink=0.8)
     if num_classes <= _MOST_CLASSES_WITH_NUMBERS:
         for (row, column), value in np.ndenumerate(percent):
-            colour = "black" if value > 50 else "white"
-            ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize="small")
+            colour, words = ("black" if value > 50 else "white"), f"{value:.0f}"
+            if math.isnan(value):
+                colour, words = ink(), "–"
+            ax.text(column, row, words, ha="center", va="center", color=colour, fontsize="small")
     return ax
 
 
@@ -315,12 +328,12 @@ def plot_retrieval(result: RetrievalResult, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(ways_size()) if ax is None else ax
+    ax = new_axes(ways_size()) if ax is None else ax
     ks = list(result.accuracy_at_k)
     curves = (
-        ("accuracy", result.accuracy_at_k, _BLUE, "o"),
-        ("MAP", result.map_at_k, _VERMILLION, "s"),
-        ("standard MAP", result.standard_map_at_k, _GREEN, "^"),
+        ("accuracy", result.accuracy_at_k, BLUE, "o"),
+        ("MAP", result.map_at_k, VERMILLION, "s"),
+        ("standard MAP", result.standard_map_at_k, GREEN, "^"),
     )
     lines = []
     for name, figures, colour, marker in curves:
@@ -328,12 +341,12 @@ def plot_retrieval(result: RetrievalResult, *, ax: Axes | None = None) -> Axes:
         lines += ax.plot(ks, percent, color=colour, marker=marker, label=f"{name} at k")
         random = [100 * result.chance[f"{name}@{k}"] for k in ks]
         ax.plot(ks, random, color=colour, marker=marker, fillstyle="none", linestyle=":")
-    lines += ax.plot([], [], color=_BLACK, marker="o", fillstyle="none", linestyle=":", label="random ranking")
+    lines += ax.plot([], [], color=ink(), marker="o", fillstyle="none", linestyle=":", label="random ranking")
     ax.set_xlabel("k, nearest clips that count")
     ax.set_ylabel("share (%)")
     ax.set_ylim(0, 105)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -351,21 +364,23 @@ def plot_roc(result: PairResult, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(square_size()) if ax is None else ax
+    ax = new_axes(square_size()) if ax is None else ax
     false_accept, true_accept = 100 * result.false_accept, 100 * result.true_accept
-    lines = ax.plot(false_accept, true_accept, color=_BLUE, label=f"AUC {result.auc:.3f}")
-    lines += ax.plot([0, 100], [0, 100], color=_GREEN, linestyle=":", label="guessing")
+    lines = ax.plot(false_accept, true_accept, color=BLUE, label=f"AUC {result.auc:.3f}")
+    lines += ax.plot([0, 100], [0, 100], color=GREEN, linestyle=":", label="guessing")
     rate = 100 * result.equal_error_rate
     label = f"equal error rate {rate:.1f}%"
-    lines += ax.plot(rate, 100 - rate, color=_VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
+    lines += ax.plot(rate, 100 - rate, color=VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
     _draw_points(
-        ax, [(100 * point.false_accept_rate, 100 * point.true_accept_rate, point) for point in result.operating_points]
+        ax,
+        [(100 * point.false_accept_rate, 100 * point.true_accept_rate, point) for point in result.operating_points],
+        (8, -9),
     )
     ax.set_xlabel("different classes, accepted (%)")
     ax.set_ylabel("same class, accepted (%)")
     ax.set_xlim(-2, 102)
     ax.set_ylim(-2, 102)
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -385,23 +400,24 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         Filled dots are classes whose corrected p-value is below 5 %.
     """
     ranked = sorted(comparison.per_class.items(), key=lambda item: item[1].difference)
-    ax = _new_axes((6.4, 1.6 + 0.3 * len(ranked))) if ax is None else ax
+    ax = new_axes((6.4, 1.6 + 0.3 * len(ranked))) if ax is None else ax
     rows = [(comparison.difference, comparison.interval, comparison.p_value)]
     rows += [(found.difference, found.interval, found.corrected_p_value) for _, found in ranked]
     for position, (difference, interval, p_value) in enumerate(rows):
-        colour = _BLUE if position else _BLACK
+        colour = BLUE if position else ink()
         if interval is not None:
             ax.hlines(position, 100 * interval.low, 100 * interval.high, color=colour, linewidth=1.5)
-        filled = colour if p_value < 0.05 else "white"
+        filled = colour if p_value < 0.05 else ax.get_facecolor()
         marker = "o" if position else "D"
         ax.plot(100 * difference, position, marker, color=colour, markerfacecolor=filled, linestyle="none")
-    ax.axvline(0, color=_BLACK, linewidth=0.8)
-    ax.set_yticks(range(len(rows)), ["over all", *(_shown(name) for name, _ in ranked)], parse_math=False)
+    ax.axvline(0, color=ink(), linewidth=0.8)
+    ax.set_yticks(range(len(rows)), ["over all", *(one_line(name) for name, _ in ranked)], parse_math=False)
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlabel(
-        f"{_shown(comparison.names[1])} less {_shown(comparison.names[0])} (points); filled: p < 5%",
+        f"{one_line(comparison.names[1])} less {one_line(comparison.names[0])} (percentage points); filled: p < 5%",
         parse_math=False,
     )
+    ax.set_ylabel("class")
     return ax
 
 
@@ -421,21 +437,21 @@ def plot_det(result: PairResult, *, ax: Axes | None = None) -> Axes:
     """
     from scipy.special import ndtri
 
-    ax = _new_axes(square_size()) if ax is None else ax
+    ax = new_axes(square_size()) if ax is None else ax
     ticks = np.array([0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999])
     ends = ticks[0] / 3, 1 - ticks[0] / 3  # of the axes; rates of 0 and 1 would be infinitely far
     false_accept, false_reject = (
         ndtri(np.clip(rates, *ends)) for rates in (result.false_accept, 1 - result.true_accept)
     )
-    lines = ax.plot(false_accept, false_reject, color=_BLUE, label=f"AUC {result.auc:.3f}")
+    lines = ax.plot(false_accept, false_reject, color=BLUE, label=f"AUC {result.auc:.3f}")
     middle = ndtri(np.clip(result.equal_error_rate, *ends))
     label = f"equal error rate {result.equal_error_rate:.1%}"
-    lines += ax.plot(middle, middle, color=_VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
+    lines += ax.plot(middle, middle, color=VERMILLION, linestyle="none", marker="x", markersize=8, label=label)
     points = [
         (*ndtri(np.clip([point.false_accept_rate, 1 - point.true_accept_rate], *ends)), point)
         for point in result.operating_points
     ]
-    _draw_points(ax, points)
+    _draw_points(ax, points, (8, 6))
     names = [f"{100 * tick:g}" for tick in ticks]
     ax.set_xticks(ndtri(ticks), names)
     ax.set_yticks(ndtri(ticks), names)
@@ -443,7 +459,7 @@ def plot_det(result: PairResult, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(*ndtri(ends))
     ax.set_xlabel("different classes, accepted (%)")
     ax.set_ylabel("same class, rejected (%)")
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -469,16 +485,16 @@ def plot_calibration(result: PairResult, *, ax: Axes | None = None) -> Axes:
     found = result.calibration
     if found is None:
         raise ParameterError("result", "similarities that are no probabilities", "a result with a calibration")
-    ax = _new_axes(square_size()) if ax is None else ax
+    ax = new_axes(square_size()) if ax is None else ax
     predicted, observed = 100 * found.predicted, 100 * found.observed
-    lines = ax.plot([0, 100], [0, 100], color=_GREEN, linestyle=":", label="as it says")
-    lines += ax.plot(predicted, observed, color=_BLUE, label=f"calibration error {found.error:.3f}")
-    ax.scatter(predicted, observed, s=10 + 300 * found.weight, color=_BLUE, zorder=3)
+    lines = ax.plot([0, 100], [0, 100], color=GREEN, linestyle=":", label="as it says")
+    lines += ax.plot(predicted, observed, color=BLUE, label=f"calibration error {found.error:.3f}")
+    ax.scatter(predicted, observed, s=10 + 300 * found.weight, color=BLUE, zorder=3)
     ax.set_xlabel("P(same class), mean of the bin (%)")
     ax.set_ylabel(f"pairs of the same class (%), of {found.prior:.0%} in all")
     ax.set_xlim(-3, 103)
     ax.set_ylim(-3, 103)
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -496,16 +512,17 @@ def plot_leaks(report: LeakReport, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes((6.4, 1.2 + 0.5 * len(report.accuracies))) if ax is None else ax
+    ax = new_axes((6.4, 1.2 + 0.5 * len(report.accuracies))) if ax is None else ax
     positions = range(len(report.accuracies))
-    bars = ax.barh(positions, [100 * accuracy for accuracy in report.accuracies.values()], color=_SKY, height=0.75)
-    ax.bar_label(bars, fmt="{:.1f}", padding=3, fontsize="small")
+    percent = 100 * np.array(list(report.accuracies.values()))
+    bars = ax.barh(positions, np.nan_to_num(percent), color=SKY, height=0.75)
+    ax.bar_label(bars, _figures(percent), padding=3, fontsize="small", bbox=on_paper(ax), zorder=3)
     ax.set_yticks(positions, list(report.accuracies))
     ax.invert_yaxis()
+    ax.set_ylabel("supports allowed")
     ax.set_xlabel(f"{report.ways}-way one-shot accuracy of {report.compared_by} (%)")
-    ax.set_xlim(0, 112)
-    ax.set_xticks(range(0, 101, 20))
-    _legend_above(ax, [_vertical_line(ax, 1 / report.ways, "guessing", _GREEN, ":")])
+    _percent_axis(ax)
+    legend_above(ax, [vertical_line(ax, 1 / report.ways, "guessing", GREEN, ":")])
     return ax
 
 
@@ -523,23 +540,16 @@ def plot_split_classes(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ranked = sorted(result.per_class.items(), key=lambda item: item[1])
-    ax = _new_axes((5.4, 1.4 + 0.3 * len(ranked))) if ax is None else ax
-    ax.barh(range(len(ranked)), [100 * accuracy for _, accuracy in ranked], color=_SKY, height=0.75)
+    ranked = _ranked(result.per_class)
+    ax = new_axes((5.4, 1.4 + 0.3 * len(ranked))) if ax is None else ax
+    ax.barh(range(len(ranked)), [0 if math.isnan(accuracy) else 100 * accuracy for _, accuracy in ranked],
+            color=SKY, height=0.75)  # fmt: skip
     for position, (name, _) in enumerate(ranked):
         found = [100 * single.per_class[name] for single in result.results if name in single.per_class]
-        ax.plot(found, [position] * len(found), ".", color=_BLACK, markersize=4, zorder=3)
-    ax.set_yticks(range(len(ranked)), [_shown(name) for name, _ in ranked], parse_math=False)
-    ax.set_ylim(-0.6, len(ranked) - 0.4)
-    ax.set_ylabel("class")
+        ax.plot(found, [position] * len(found), ".", color=ink(), markersize=5, zorder=3)
+    _name_classes(ax, [name for name, _ in ranked])
     ax.set_xlabel(f"{result.ways}-way one-shot accuracy (%), a dot a split")
-    ax.set_xlim(0, 102)
-    lines = [_vertical_line(ax, result.accuracy, "mean", _BLACK, "-")]
-    lines += [
-        _vertical_line(ax, accuracy, name, *_BASELINE_STYLES.get(name, (_VERMILLION, "-.")))
-        for name, accuracy in result.baselines.items()
-    ]
-    _legend_above(ax, lines)
+    _draw_baselines(ax, result)
     return ax
 
 
@@ -557,21 +567,21 @@ def plot_splits(result: SplitsResult, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes((6.4, 3.6)) if ax is None else ax
+    ax = new_axes((6.4, 3.6)) if ax is None else ax
     order = sorted(range(len(result.results)), key=lambda split: result.results[split].accuracy)
-    lines = ax.plot([100 * result.results[split].accuracy for split in order], "o", color=_BLUE, label="accuracy")
+    lines = ax.plot([100 * result.results[split].accuracy for split in order], "o", color=BLUE, label="accuracy")
     for name in result.baselines:
-        colour, style = _BASELINE_STYLES.get(name, (_VERMILLION, "-."))
+        colour, style = _BASELINES.get(name, (VERMILLION, "-."))
         values = [100 * result.results[split].baselines[name] for split in order]
         lines += ax.plot(values, color=colour, linestyle=style, label=name)
-    lines.append(ax.axhline(100 * result.accuracy, color=_BLACK, label=f"mean {result.accuracy:.1%}"))
+    lines.append(ax.axhline(100 * result.accuracy, color=ink(), label=f"mean {result.accuracy:.1%}"))
     if result.interval is not None:
-        ax.axhspan(100 * result.interval.low, 100 * result.interval.high, color=_BLACK, alpha=0.12, linewidth=0)
+        ax.axhspan(100 * result.interval.low, 100 * result.interval.high, color=ink(), alpha=0.12, linewidth=0)
     ax.set_xticks(range(len(order)), [str(split) for split in order])
     ax.set_xlabel("class split, in rising order")
     ax.set_ylabel(f"{result.ways}-way one-shot accuracy (%)")
     ax.set_ylim(0, 102)
-    _legend_above(ax, lines)
+    legend_above(ax, lines)
     return ax
 
 
@@ -610,21 +620,23 @@ def plot_embedding_map(
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(embedding_map_size()) if ax is None else ax
+    ax = new_axes(embedding_map_size()) if ax is None else ax
     _draw_map(ax, places, labels, classes, title=title, explained=explained, is_test=is_test)
     handles = _class_handles(classes, is_test)
     if handles:
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+        plain(ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small"))
     return ax
 
 
-def plot_embedding_report(report: EmbeddingReport) -> Figure:
+def plot_embedding_report(report: EmbeddingReport, *, figure: Figure | None = None) -> Figure:
     """Draw all maps of a report side by side.
 
     Parameters
     ----------
     report : EmbeddingReport
         Whose maps to draw.
+    figure : matplotlib.figure.Figure or None
+        An empty one to draw into; None: a new one.
 
     Returns
     -------
@@ -635,14 +647,12 @@ def plot_embedding_report(report: EmbeddingReport) -> Figure:
     ParameterError
         The report was made without maps.
     """
-    import matplotlib.pyplot as plt
-
     if not report.maps:
         raise ParameterError("report", "one without maps", "one that was made with maps=True")
     width, height = embedding_map_size()
-    figure, grid = plt.subplots(
-        1, len(report.maps), figsize=(width * len(report.maps), height), layout="constrained", squeeze=False
-    )
+    figure = new_figure((width * len(report.maps), height)) if figure is None else figure
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(1, len(report.maps), squeeze=False)
     for ax, name in zip(grid[0], report.maps, strict=True):
         _draw_map(
             ax,
@@ -655,42 +665,8 @@ def plot_embedding_report(report: EmbeddingReport) -> Figure:
         )
     handles = _class_handles(report.classes, report.is_test)
     if handles:
-        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize="small")
+        plain(figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize="small"))
     return figure
-
-
-def plot_spectrogram(spectrogram: npt.ArrayLike, *, front_end: LogMel | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a spectrogram in seconds and Hz, or in frames and bands where its front end is not known.
-
-    Parameters
-    ----------
-    spectrogram : array-like [shape=(bands, frames)]
-        Levels.
-    front_end : LogMel or None
-        What made the spectrogram.
-    ax : matplotlib.axes.Axes or None
-        Where to draw; None: new axes.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ParameterError
-        The array has another shape, or another number of bands than the front end makes.
-    """
-    image = np.asarray(spectrogram, dtype=np.float32)
-    if image.ndim != 2 or image.size == 0:
-        raise ParameterError("spectrogram", f"shape {image.shape}", "(bands, frames), neither 0")
-    if front_end is not None and len(image) != front_end.n_mels:
-        raise ParameterError("spectrogram", f"{len(image)} bands", f"the {front_end.n_mels} of the front end")
-    ax = _new_axes((6.4, 3.2)) if ax is None else ax
-    drawn = _draw_spectrogram(ax, image, front_end)
-    ax.set_xlabel(_time_label(front_end))
-    ax.set_ylabel(_frequency_label(front_end))
-    _figure_of(ax).colorbar(drawn, ax=ax, label=_level_label(front_end))
-    return ax
 
 
 def plot_search(result: SearchResult, query: int = 0, *, ax: Axes | None = None) -> Axes:
@@ -719,22 +695,29 @@ def plot_search(result: SearchResult, query: int = 0, *, ax: Axes | None = None)
     hits = result.hits[query]
     if not hits:
         raise ParameterError("query", query, "one for which something was found")
-    ax = _new_axes(search_size(len(hits))) if ax is None else ax
+    ax = new_axes(search_size(len(hits))) if ax is None else ax
     similarities = [hit.similarity for hit in hits]
     places = range(len(hits))
-    bars = ax.barh(places, similarities, color=_BLUE, height=0.7)
+    bars = ax.barh(places, similarities, color=BLUE, height=0.7)
     ax.bar_label(bars, fmt="%.3f", padding=3, fontsize="small")
     ax.set_yticks(places, [_hit_name(hit) for hit in hits], fontsize="small", parse_math=False)
     ax.invert_yaxis()
-    ax.margins(x=0.12)
+    ax.set_ylabel("hit")
+    ax.margins(x=0.2 if min(similarities) < 0 else 0.12)
     names = {"cosine": "cosine similarity", "euclidean": "minus the Euclidean distance"}
     ax.set_xlabel(names.get(result.metric, "inner product"))
-    ax.set_title(_shown(os.path.basename(result.queries[query])), parse_math=False)
+    ax.set_title(one_line(os.path.basename(result.queries[query])), parse_math=False)
     return ax
 
 
 def plot_pairs(
-    net: SiameseNetwork, features: Features, *, num_queries: int = 4, ways: int = 5, seed: int = 0
+    net: SiameseNetwork,
+    features: Features,
+    *,
+    num_queries: int = 4,
+    ways: int = 5,
+    seed: int = 0,
+    figure: Figure | None = None,
 ) -> Figure:
     """Draw queries, each beside one support of its own and of other classes, the most similar one framed.
 
@@ -750,11 +733,13 @@ def plot_pairs(
         Supports a query, each of another class, one of the query's.
     seed : int >= 0
         Of the random choice of classes and clips.
+    figure : matplotlib.figure.Figure or None
+        An empty one to draw into; None: a new one.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A new figure. A solid frame is around the most similar support, a dashed one around the support of the query's
+        A solid frame is around the most similar support, a dashed one around the support of the query's
         class where that is another.
 
     Raises
@@ -766,10 +751,8 @@ def plot_pairs(
     TrainingError
         The network is not trained.
     """
-    import matplotlib.pyplot as plt
-
     examples = choose_examples(net, features, num_queries=num_queries, ways=ways, seed=seed)
-    figure = plt.figure(figsize=examples_size(examples))
+    figure = new_figure(examples_size(examples)) if figure is None else figure
     return plot_examples(examples, features, front_end=features.front_end or net.front_end_, figure=figure)
 
 
@@ -838,24 +821,29 @@ def plot_examples(
     drawn = None
     for example, row in zip(examples, grid, strict=True):
         for ax, index in zip(row, (example.query, *example.supports), strict=True):
-            drawn = _draw_spectrogram(ax, features[index], front_end)
+            drawn = draw_spectrogram(ax, features[index], front_end)
             drawn.set_clim(low, high)
             ax.xaxis.set_major_locator(MaxNLocator(3, integer=front_end is None, prune="upper"))
             ax.tick_params(labelsize="small")
-            name = _shown(features.class_names[features.labels[index]], _LONGEST_TITLE)
+            name = one_line(features.class_names[features.labels[index]], LONGEST_TITLE)
             ax.set_title(name, fontsize="medium", parse_math=False)
         row[0].set_title("query\n" + row[0].get_title(), fontsize="medium", fontweight="bold", parse_math=False)
-        row[0].set_ylabel(_frequency_label(front_end), fontsize="small")
+        row[0].set_ylabel(frequency_label(front_end), fontsize="small")
         for position, ax in enumerate(row[1:]):
             _mark_support(ax, example, position)
     assert drawn is not None
-    figure.supxlabel(_time_label(front_end), fontsize="medium")
-    figure.colorbar(drawn, ax=grid, label=_level_label(front_end), shrink=min(1, 2 / len(examples)), aspect=30)
+    figure.supxlabel(time_label(front_end), fontsize="medium")
+    figure.colorbar(drawn, ax=grid, label=level_label(front_end), shrink=min(1, 2 / len(examples)), aspect=30)
     return figure
 
 
 def plot_reconstructions(
-    vae: VariationalAutoencoder, features: Features | npt.ArrayLike, *, num_clips: int = 5, seed: int | None = None
+    vae: VariationalAutoencoder,
+    features: Features | npt.ArrayLike,
+    *,
+    num_clips: int = 5,
+    seed: int | None = None,
+    figure: Figure | None = None,
 ) -> Figure:
     """Draw spectrograms and, below each, what an autoencoder makes of it: the pixels' means and deviations.
 
@@ -869,11 +857,12 @@ def plot_reconstructions(
         Columns; fewer where there are fewer clips.
     seed : int >= 0 or None
         Of the random choice of clips; None: the first ones.
+    figure : matplotlib.figure.Figure or None
+        An empty one to draw into; None: a new one.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A new figure.
 
     Raises
     ------
@@ -882,8 +871,6 @@ def plot_reconstructions(
     TrainingError
         The autoencoder is not trained.
     """
-    import matplotlib.pyplot as plt
-
     from siamaudio.features import Features
 
     total = len(features) if isinstance(features, Features) else len(np.asarray(features))
@@ -899,27 +886,26 @@ def plot_reconstructions(
     rebuilt = vae.reconstruct(part)
 
     front_end = vae.front_end_
-    figure = plt.figure(figsize=(1.0 + 2.4 * len(chosen), 6.0))
+    figure = new_figure((1.0 + 2.4 * len(chosen), 6.0)) if figure is None else figure
     figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.05)
     grid = figure.subplots(3, len(chosen), sharex=True, sharey=True, squeeze=False)
     rows = (("clip", np.asarray(part)), ("mean", rebuilt.mean), ("deviation", rebuilt.std))
-    levels = np.percentile(
-        rows[0][1], [1, 99.9]
-    )  # one scale for clips and means; a few extreme cells shall not use it up
+    # One scale for clips and means; a few extreme cells shall not use it up.
+    levels = np.percentile(rows[0][1], [1, 99.9])
     for (name, images), axes in zip(rows, grid, strict=True):
-        drawn = [_draw_spectrogram(ax, image, front_end) for ax, image in zip(axes, images, strict=True)]
+        drawn = [draw_spectrogram(ax, image, front_end) for ax, image in zip(axes, images, strict=True)]
         low, high = levels if name != "deviation" else (0, float(np.percentile(images, 99.9)))
         for each in drawn:
             each.set_clim(low, high)
-        axes[0].set_ylabel(f"{name}\n{_frequency_label(front_end)}", fontsize="small")
-        figure.colorbar(drawn[0], ax=axes, label=_level_label(front_end), aspect=12)
+        axes[0].set_ylabel(f"{name}\n{frequency_label(front_end)}", fontsize="small")
+        figure.colorbar(drawn[0], ax=axes, label=level_label(front_end), aspect=12)
     if isinstance(part, Features):
         for ax, label in zip(grid[0], part.labels, strict=True):
-            ax.set_title(_shown(part.class_names[label], _LONGEST_TITLE), fontsize="medium", parse_math=False)
+            ax.set_title(one_line(part.class_names[label], LONGEST_TITLE), fontsize="medium", parse_math=False)
     for ax in grid.flat:
         ax.tick_params(labelsize="small")
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=front_end is None, prune="upper"))
-    figure.supxlabel(_time_label(front_end), fontsize="medium")
+    figure.supxlabel(time_label(front_end), fontsize="medium")
     return figure
 
 
@@ -975,22 +961,70 @@ def _draw_map(
     is_test: npt.NDArray[np.bool_] | None,
 ) -> None:
     is_full = np.ones(len(places), dtype=bool) if is_test is None else is_test
-    for number, own in enumerate(classes):
-        colour, marker = class_style(number)
+    for number in range(len(classes)):
+        colour, marker = _class_look(number)
         is_own = labels == number
         for chosen, filled in ((is_own & ~is_full, False), (is_own & is_full, True)):
             faces = colour if filled else "none"
             ax.scatter(*places[chosen].T, s=22, marker=marker, facecolors=faces, edgecolors=colour, linewidths=0.9)
-        if _MOST_CLASSES_WITH_NUMBERS < len(classes) <= _MOST_CLASSES_WITH_NAMES:
-            x, y = np.median(places[is_own], axis=0)
-            background = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.7}
-            ax.text(x, y, _shown(own), ha="center", va="center", fontsize="x-small", bbox=background, parse_math=False)
     ax.set_xticks([])
     ax.set_yticks([])
-    words = ("", "") if explained is None else tuple(f"{share:.0%} of the variance" for share in explained)
+    # As far along one axis is as far along the other.
+    ax.set_aspect("equal", adjustable="datalim")
+    if explained is None:
+        words = ["no unit: near is alike"] * 2
+    else:
+        words = [
+            f"{name} component ({share:.0%} of the variance)"
+            for name, share in zip(("1st", "2nd"), explained, strict=True)
+        ]
     ax.set_xlabel(words[0])
     ax.set_ylabel(words[1])
     ax.set_title(title)
+    if _MOST_CLASSES_WITH_NUMBERS < len(classes) <= _MOST_CLASSES_WITH_NAMES:
+        _write_names(ax, places, labels, classes)
+
+
+def _write_names(
+    ax: Axes, places: npt.NDArray[np.floating], labels: npt.NDArray[np.int64], classes: Sequence[str]
+) -> None:
+    """Write each class's name in the middle of its clips, or as near as there is room, joined to it by a line."""
+    figure = figure_of(ax)
+    figure.draw_without_rendering()  # lays the figure out
+    to_pixels, taken = ax.transData.transform, []
+    # From the inside outwards, in steps of about a letter's height.
+    steps = [(0.0, 0.0)]
+    steps += [(ring * math.cos(turn), ring * math.sin(turn)) for ring in range(1, 13) for turn in np.linspace(0, 6, 13)]
+    letter = figure.dpi * 0.1
+    for number, name in enumerate(classes):
+        own = places[labels == number]
+        if not len(own):
+            continue
+        middle = tuple(np.median(own, axis=0).tolist())
+        text = ax.annotate(
+            one_line(name), middle, xytext=(0, 0), textcoords="offset pixels", ha="center", va="center",
+            fontsize="x-small", bbox={**on_paper(ax), "pad": 0.4, "alpha": 0.7}, parse_math=False, zorder=4,
+        )  # fmt: skip
+        size = text.get_window_extent()
+        half = np.array([size.width, size.height]) / 2 + 1
+        x, y = to_pixels(middle)
+        for dx, dy in steps:
+            box = np.array([x + letter * dx, y + letter * dy])
+            if not any((np.abs(box - other) < half + other_half).all() for other, other_half in taken):
+                break
+        else:
+            dx = dy = 0.0
+            box = np.array([x, y])
+        taken.append((box, half))
+        if dx or dy:
+            text.set_position((letter * dx, letter * dy))
+            ax.plot(*np.stack([middle, ax.transData.inverted().transform(box)]).T, color=ink(), linewidth=0.5, zorder=3)
+
+
+def _class_look(number: int) -> tuple[str, str]:
+    """Return `class_style`, with the style's own ink for black."""
+    colour, marker = class_style(number)
+    return (ink() if colour == BLACK else colour), marker
 
 
 def class_style(number: int) -> tuple[str, str]:
@@ -1006,22 +1040,20 @@ def _class_handles(classes: Sequence[str], is_test: npt.NDArray[np.bool_] | None
     handles: list[Line2D] = []
     if len(classes) <= _MOST_CLASSES_WITH_NUMBERS:
         for number, name in enumerate(classes):
-            colour, marker = class_style(number)
-            handles.append(Line2D([], [], linestyle="none", marker=marker, color=colour, label=_shown(name)))
+            colour, marker = _class_look(number)
+            handles.append(Line2D([], [], linestyle="none", marker=marker, color=colour, label=one_line(name)))
     if is_test is not None and is_test.any():
-        for label, face in (("to classify by", "none"), ("classified", _BLACK)):
-            handles.append(
-                Line2D([], [], linestyle="none", marker="o", color=_BLACK, markerfacecolor=face, label=label)
-            )
+        for label, face in (("to classify by", "none"), ("classified", ink())):
+            handles.append(Line2D([], [], linestyle="none", marker="o", color=ink(), markerfacecolor=face, label=label))
     return handles
 
 
 def _hit_name(hit: Hit) -> str:
     """Return a hit's class and file, and where in the file it is unless it is its beginning."""
-    words = _shown(os.path.basename(hit.path))
+    words = one_line(os.path.basename(hit.path))
     if hit.start_seconds:
         words += f" at {hit.start_seconds:.1f} s"
-    return words if hit.label is None else f"{_shown(hit.label)}: {words}"
+    return words if hit.label is None else f"{one_line(hit.label)}: {words}"
 
 
 def _draw_clips(
@@ -1038,140 +1070,56 @@ def _mark_support(ax: Axes, example: OneShotExample, position: int) -> None:
     is_own, is_nearest = position == example.own, position == example.nearest
     words = f"similarity {example.similarities[position]:.2f}"
     if is_nearest:
-        _frame(ax, _GREEN if is_own else _VERMILLION, "-")
+        draw_frame(ax, GREEN if is_own else VERMILLION, "-")
         words += f"\nnearest: {'right' if is_own else 'wrong'}"
     elif is_own:
-        _frame(ax, _BLUE, "--")
+        draw_frame(ax, BLUE, "--")
         words += "\nquery's class"
     else:
         words += "\n "
     ax.set_xlabel(words, fontsize="medium", fontweight="bold" if is_nearest else "normal")
 
 
-def _frame(ax: Axes, colour: str, line_style: str) -> None:
-    frame = Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, clip_on=False)
-    frame.set(edgecolor=colour, linestyle=line_style, linewidth=4, zorder=3)
-    ax.add_patch(frame)
-
-
-def _draw_spectrogram(ax: Axes, spectrogram: npt.NDArray[np.floating], front_end: LogMel | None) -> AxesImage:
-    """Bands upwards by number; with a front end frames in seconds, ticks at round frequencies."""
-    num_bands, num_frames = spectrogram.shape
-    unit = 1.0 if front_end is None else front_end.hop_length / front_end.sr
-    # Frames are centred at their times.
-    extent = (-0.5 * unit, (num_frames - 0.5) * unit, -0.5, num_bands - 0.5)
-    drawn = ax.imshow(spectrogram.astype(np.float32), origin="lower", aspect="auto", cmap="magma", extent=extent)
-    if front_end is None:
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    else:
-        positions, frequencies = _frequency_ticks(front_end)
-        ax.set_yticks(positions, [f"{frequency:g}" for frequency in frequencies])
-    return drawn
-
-
-def _time_label(front_end: LogMel | None) -> str:
-    return "frame" if front_end is None else "time (s)"
-
-
-def _frequency_label(front_end: LogMel | None) -> str:
-    return "band" if front_end is None else "frequency (Hz)"
-
-
-def _level_label(front_end: LogMel | None) -> str:
-    if front_end is None:
-        return "level (as given)"
-    if front_end.log is None:
-        return "magnitude" if front_end.power == 1 else "power"
-    return "level (dB)" if front_end.log == "db" else "level (natural logarithm)"
-
-
-def _frequency_ticks(front_end: LogMel) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Round frequencies, and where they are among the bands (band 0 at 0); no two closer than an eighth of the axis."""
-    hz_to_mel, mel_to_hz = (_htk_from_hz, _hz_from_htk) if front_end.htk else (_slaney_from_hz, _hz_from_slaney)
-    edges = hz_to_mel(np.array([front_end.fmin, front_end.fmax or front_end.sr / 2]))
-    # Centres of the bands divide the range evenly, in mel; the range's ends are edges, not centres.
-    to_band = np.array([(front_end.n_mels + 1) / (edges[1] - edges[0])])
-    centres = mel_to_hz(edges[0] + np.arange(1, front_end.n_mels + 1) / to_band)
-    round_hz = np.array([digit * 10.0**power for power in range(6) for digit in (1, 2, 5)])
-    inside = round_hz[(round_hz >= centres[0]) & (round_hz <= centres[-1])]
-    if len(inside) < 2:
-        ends = [0, front_end.n_mels - 1] if front_end.n_mels > 1 else [0]
-        return np.array(ends, dtype=np.float64), np.round(centres[ends], 1)
-    positions = (hz_to_mel(inside) - edges[0]) * to_band - 1
-    kept = [len(inside) - 1]
-    for index in range(len(inside) - 2, -1, -1):
-        if positions[kept[-1]] - positions[index] >= front_end.n_mels / 8:
-            kept.append(index)
-    return positions[kept[::-1]], inside[kept[::-1]]
-
-
-def _slaney_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Slaney's scale (Auditory Toolbox, 1998), as in librosa: 3 mel every 200 Hz, from 1000 Hz on logarithmic."""
-    above = 15 + 27 * np.log(np.maximum(frequencies_hz, 1000) / 1000) / np.log(6.4)
-    return np.where(frequencies_hz < 1000, frequencies_hz * 3 / 200, above)
-
-
-def _hz_from_slaney(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(np.log(6.4) * (np.maximum(mels, 15) - 15) / 27))
-
-
-def _htk_from_hz(frequencies_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """O'Shaughnessy's scale, in mel."""
-    return 2595 * np.log10(1 + frequencies_hz / 700)
-
-
-def _hz_from_htk(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return 700 * (10 ** (mels / 2595) - 1)
-
-
-def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]]) -> None:
+def _draw_points(ax: Axes, points: Sequence[tuple[float, float, OperatingPoint]], offset: tuple[float, float]) -> None:
+    """Draw operating points, and the words on them so many points to the right of and above each."""
     for x, y, point in points:
-        ax.plot(x, y, color=_BLACK, marker="o", markersize=4, linestyle="none")
+        ax.plot(x, y, color=ink(), marker="o", markersize=4, linestyle="none")
         words = f"{100 * point.wanted_rate:g}%: from {point.threshold:.3g}"
-        ax.annotate(words, (x, y), xytext=(6, -9), textcoords="offset points", fontsize="x-small", parse_math=False)
+        place = {"xytext": offset, "textcoords": "offset points", "parse_math": False}
+        ax.annotate(words, (x, y), fontsize="x-small", bbox=on_paper(ax), zorder=3, **place)
+
+
+def _ranked(per_class: dict[str, float]) -> list[tuple[str, float]]:
+    """Return classes and accuracies, the worst first, before it those that had no query."""
+    return sorted(per_class.items(), key=lambda item: (not math.isnan(item[1]), item[1]))
+
+
+def _figures(percent: npt.NDArray[np.float64]) -> list[str]:
+    return ["no query" if math.isnan(value) else f"{value:.1f}" for value in percent]
+
+
+def _name_classes(ax: Axes, names: Sequence[str]) -> None:
+    ax.set_yticks(range(len(names)), [one_line(name) for name in names], parse_math=False)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.set_ylabel("class")
+
+
+def _percent_axis(ax: Axes) -> None:
+    # The room on the right is for the number beside a full bar.
+    ax.set_xlim(0, 112)
+    ax.set_xticks(range(0, 101, 20))
+
+
+def _draw_baselines(ax: Axes, result: EvaluationResult | SplitsResult) -> None:
+    """Draw the mean and the baselines as lines across the bars of classes."""
+    _percent_axis(ax)
+    lines = [vertical_line(ax, result.accuracy, "mean", ink(), "-")]
+    lines += [
+        vertical_line(ax, accuracy, name, *_BASELINES.get(name, (VERMILLION, "-.")))
+        for name, accuracy in result.baselines.items()
+    ]
+    legend_above(ax, lines)
 
 
 def _shots(result: EvaluationResult) -> str:
     return "one-shot" if result.shots == 1 else f"{result.shots}-shot"
-
-
-def _vertical_line(ax: Axes, accuracy: float, name: str, colour: str, line_style: str) -> Line2D:
-    label = f"{name} {accuracy:.1%}"
-    return ax.axvline(100 * accuracy, color=colour, linestyle=line_style, linewidth=1.8, label=label)
-
-
-def _legend_above(ax: Axes, lines: Sequence[Line2D]) -> None:
-    # Flush right: names beside the axes leave room on its left.
-    ax.legend(
-        handles=lines,
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        ncols=3,
-        frameon=False,
-        fontsize="small",
-        columnspacing=1.2,
-        handlelength=1.8,
-        borderaxespad=0.2,
-    )
-
-
-def _new_axes(size: tuple[float, float]) -> Axes:
-    """Axes in a new figure of that width and height in inches."""
-    import matplotlib.pyplot as plt
-
-    _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax
-
-
-def _figure_of(ax: Axes) -> Figure:
-    figure = ax.get_figure(root=True)
-    assert isinstance(figure, Figure)
-    return figure
-
-
-def _shown(name: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a class name in one line that matplotlib can set, shortened in the middle if need be."""
-    line = " ".join(name.split())
-    line = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in line)
-    half = (longest - 1) // 2
-    return line if len(line) <= longest else f"{line[: longest - 1 - half]}…{line[-half:]}"

@@ -13,19 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from siamaudio.plotting import (
-    _BLUE,
-    _GREEN,
-    _LONGEST_TITLE,
-    _SKY,
-    _VERMILLION,
-    _draw_spectrogram,
-    _frame,
-    _frequency_label,
-    _level_label,
-    _new_axes,
-    _shown,
-    _time_label,
+from siamaudio.plotting_spectrogram import draw_spectrogram, frequency_label, level_label, time_label
+from siamaudio.plotting_style import (
+    BLUE,
+    GREEN,
+    LONGEST_TITLE,
+    SKY,
+    VERMILLION,
+    draw_frame,
+    figure_of,
+    new_axes,
+    new_figure,
+    one_line,
 )
 
 if TYPE_CHECKING:
@@ -56,10 +55,7 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     -------
     matplotlib.figure.Figure
     """
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=explanation_size(explanation))
+    figure = new_figure(explanation_size(explanation)) if figure is None else figure
     figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.05)
     num_supports = len(explanation.classes)
     grid = figure.subplots(2, 1 + num_supports, squeeze=False)
@@ -70,16 +66,16 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     titles = [explanation.true_class or "", *explanation.classes]
     drawn: AxesImage | None = None
     for ax, image, title in zip(grid[0], images, titles, strict=True):
-        drawn = _draw_spectrogram(ax, image, explanation.front_end)
+        drawn = draw_spectrogram(ax, image, explanation.front_end)
         drawn.set_clim(low, high)
-        ax.set_title(_shown(title, _LONGEST_TITLE), fontsize="medium", parse_math=False)
+        ax.set_title(one_line(title, LONGEST_TITLE), fontsize="medium", parse_math=False)
     query = grid[0, 0]
     query.set_title("query\n" + query.get_title(), fontsize="medium", fontweight="bold", parse_math=False)
     grid[1, 0].axis("off")
     span = _span(explanation)
     heat: AxesImage | None = None
     for support, ax in enumerate(grid[1, 1:]):
-        heat = plot_heat_map(explanation, support, ax=ax, span=span)
+        heat = _draw_heat_map(ax, explanation, support, span)
         _mark(ax, explanation, support)
     for ax in [query, *grid[1, 1:]]:
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=explanation.front_end is None, prune="upper"))
@@ -88,19 +84,17 @@ def plot_explanation(explanation: Explanation, *, figure: Figure | None = None) 
     for ax in [*grid[0, 1:], *grid[1, 2:]]:
         ax.set_yticklabels([])
     for ax in (query, grid[1, 1]):
-        ax.set_ylabel(_frequency_label(explanation.front_end), fontsize="small")
+        ax.set_ylabel(frequency_label(explanation.front_end), fontsize="small")
     for ax in grid.flat:
         ax.tick_params(labelsize="small")
-    query.set_xlabel(_time_label(explanation.front_end), fontsize="small")
+    query.set_xlabel(time_label(explanation.front_end), fontsize="small")
     assert drawn is not None and heat is not None  # noqa: PT018 - a query and a support are drawn
-    figure.colorbar(drawn, ax=grid[0], label=_level_label(explanation.front_end), aspect=15)
+    figure.colorbar(drawn, ax=grid[0], label=level_label(explanation.front_end), aspect=15)
     figure.colorbar(heat, ax=grid[1], label=_heat_label(explanation), aspect=15)
     return figure
 
 
-def plot_heat_map(
-    explanation: Explanation, support: int, *, ax: Axes | None = None, span: float | None = None
-) -> AxesImage:
+def plot_heat_map(explanation: Explanation, support: int, *, ax: Axes | None = None) -> Axes:
     """Draw what the parts of one support contribute over its grey spectrogram; the numbers mark the top segments.
 
     Parameters
@@ -111,40 +105,18 @@ def plot_heat_map(
         Which support.
     ax : matplotlib.axes.Axes or None
         Where to draw; None: new axes.
-    span : float or None
-        Contribution of the fullest colour; None: the largest of all supports.
 
     Returns
     -------
-    matplotlib.image.AxesImage
-        The heat map.
+    matplotlib.axes.Axes
     """
-    ax = _new_axes((6.4, 3.2)) if ax is None else ax
-    span = _span(explanation) if span is None else span
-    image = _image(explanation.supports[support].spectrogram)
-    behind = _draw_spectrogram(ax, image, explanation.front_end)
-    behind.set(cmap="gray_r", clim=np.percentile(image, [1, 99.9]), alpha=0.6)
-    values = _centred(explanation, support)
-    strength = np.clip(np.abs(values) / span, 0, 1) if span > 0 else np.zeros_like(values)
-    extent = behind.get_extent()
-    heat = ax.imshow(
-        values,
-        origin="lower",
-        aspect="auto",
-        extent=extent,
-        cmap=_HEAT_MAP,
-        vmin=-(span or 1.0),
-        vmax=span or 1.0,
-        alpha=0.2 + 0.7 * strength,
-        interpolation="nearest",
-    )
-    unit = (extent[1] - extent[0]) / image.shape[1]
-    for rank, segment in enumerate(explanation.top_segments(support, top=_NUM_MARKED), start=1):
-        band, frame = _inside(explanation.segments[support] == segment)
-        place = (extent[0] + (frame + 0.5) * unit, band)
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6}
-        ax.text(*place, str(rank), ha="center", va="center", fontsize="x-small", bbox=box)
-    return heat
+    ax = new_axes((6.4, 3.2)) if ax is None else ax
+    heat = _draw_heat_map(ax, explanation, support, _span(explanation))
+    ax.set_xlabel(time_label(explanation.front_end))
+    ax.set_ylabel(frequency_label(explanation.front_end))
+    ax.set_title(one_line(explanation.classes[support]), parse_math=False)
+    figure_of(ax).colorbar(heat, ax=ax, label=_heat_label(explanation))
+    return ax
 
 
 def plot_faithfulness(result: Faithfulness, *, ax: Axes | None = None) -> Axes:
@@ -161,10 +133,10 @@ def plot_faithfulness(result: Faithfulness, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
-    ax = _new_axes(faithfulness_size()) if ax is None else ax
+    ax = new_axes(faithfulness_size()) if ax is None else ax
     for curves, areas, name, colour, style in (
-        (result.deletion, result.deletion_areas, "taken away", _VERMILLION, "-"),
-        (result.insertion, result.insertion_areas, "put back", _BLUE, "--"),
+        (result.deletion, result.deletion_areas, "taken away", VERMILLION, "-"),
+        (result.insertion, result.insertion_areas, "put back", BLUE, "--"),
     ):
         for number, (shares, values) in enumerate(zip(result.shares[1:], curves[1:], strict=True)):
             label = f"{name} in random orders: area {areas[1:].mean():.3f}" if number == 0 else None
@@ -185,6 +157,34 @@ def explanation_size(explanation: Explanation) -> tuple[float, float]:
 def faithfulness_size() -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_faithfulness`."""
     return 6.4, 3.8
+
+
+def _draw_heat_map(ax: Axes, explanation: Explanation, support: int, span: float) -> AxesImage:
+    """Draw the map of a support, whose fullest colour is a contribution of `span`."""
+    image = _image(explanation.supports[support].spectrogram)
+    behind = draw_spectrogram(ax, image, explanation.front_end)
+    behind.set(cmap="gray_r", clim=np.percentile(image, [1, 99.9]), alpha=0.6)
+    values = _centred(explanation, support)
+    strength = np.clip(np.abs(values) / span, 0, 1) if span > 0 else np.zeros_like(values)
+    extent = behind.get_extent()
+    heat = ax.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap=_HEAT_MAP,
+        vmin=-(span or 1.0),
+        vmax=span or 1.0,
+        alpha=0.2 + 0.7 * strength,
+        interpolation="nearest",
+    )
+    unit = (extent[1] - extent[0]) / image.shape[1]
+    for rank, segment in enumerate(explanation.top_segments(support, top=_NUM_MARKED), start=1):
+        band, frame = _inside(explanation.segments[support] == segment)
+        place = (extent[0] + (frame + 0.5) * unit, band)
+        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "linewidth": 0.6}
+        ax.text(*place, str(rank), ha="center", va="center", fontsize="x-small", color="black", bbox=box)
+    return heat
 
 
 def _image(spectrogram: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -222,10 +222,10 @@ def _mark(ax: Axes, explanation: Explanation, support: int) -> None:
     is_known = explanation.true_class is not None
     words = f"similarity {explanation.similarities[support]:.3f}"
     if is_nearest:
-        _frame(ax, (_GREEN if is_own else _VERMILLION) if is_known else _SKY, "-")
+        draw_frame(ax, (GREEN if is_own else VERMILLION) if is_known else SKY, "-")
         words += "\nnearest" + (f": {'right' if is_own else 'wrong'}" if is_known else "")
     elif is_own:
-        _frame(ax, _BLUE, "--")
+        draw_frame(ax, BLUE, "--")
         words += "\nquery's class"
     else:
         words += "\n "

@@ -28,14 +28,22 @@ def pca(vectors: _Vectors, *, fitted_on: _Vectors | None = None) -> tuple[npt.ND
     explained : (float, float)
         Shares of the variance along the directions.
     """
-    decomposition = require("sklearn.decomposition", extra="classifiers", purpose=_PURPOSE)
     if _is_one_place(vectors):
         return np.zeros((len(vectors), 2)), (0.0, 0.0)
-    fitted = decomposition.PCA(n_components=2, svd_solver="full").fit(
-        _wide(vectors if fitted_on is None else fitted_on)
-    )
-    first, second = np.nan_to_num(fitted.explained_variance_ratio_).tolist()
-    return fitted.transform(_wide(vectors)), (first, second)
+    fitted = np.asarray(vectors if fitted_on is None else fitted_on, dtype=np.float64)
+    middle = fitted.mean(axis=0)
+    _, lengths, axes = np.linalg.svd(fitted - middle, full_matrices=False)
+    # Their largest number is positive, as in scikit-learn: either sign would do.
+    largest = np.abs(axes).argmax(axis=1)
+    axes = axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
+    places = np.zeros((len(vectors), 2))
+    number = min(2, len(axes))
+    places[:, :number] = (vectors - middle) @ axes[:2].T
+    variances = np.zeros(2)
+    total = (lengths**2).sum()
+    variances[:number] = lengths[:2] ** 2 / total if total > 0 else 0.0
+    first, second = variances.tolist()
+    return places, (first, second)
 
 
 def tsne(vectors: _Vectors, *, perplexity: float, seed: int) -> npt.NDArray[np.float64]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from siamaudio.encoders import ConvEncoder, YamnetEncoder
 from siamaudio.errors import ParameterError
-from siamaudio.pages import data_uri, drawn, write_template
+from siamaudio.maps import Method, embedding_map
+from siamaudio.page_sounds import load_sound
+from siamaudio.pages import chart, data_uri, spectrogram, wav, write_template
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from siamaudio.evaluation import EvaluationResult
     from siamaudio.features import Features
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
+_LONGEST_SECONDS = 10.0  # of a sound in the page
+_LARGE_SOUND_BYTES = 160_000  # above which it is resampled
+_MOST_SOUND_BYTES = 8 << 20  # of all sounds; what comes after these is seen only
 _ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "gelu": "GELU"}
 
 
@@ -49,12 +54,14 @@ def write_report(
     result: EvaluationResult,
     *,
     num_examples: int = 4,
+    map_method: Method = "pca",
     seed: int = 0,
     title: str = "One-shot recognition report",
 ) -> Path:
-    """Write one HTML file that shows a result, example sounds and how the network was made.
+    """Write one HTML file that shows a result, example sounds to listen to, and how the network was made.
 
-    The file asks nothing of the network and is the same, byte for byte, for the same input.
+    The file needs nothing else, can be read in the light, in the dark and on paper, and is the same, byte for byte, for
+    the same input.
 
     Parameters
     ----------
@@ -67,9 +74,12 @@ def write_report(
     result : EvaluationResult
         What `evaluate_oneshot` returned for `net` and `features`.
     num_examples : int >= 0
-        Example queries to show, each of another class; with fewer classes, one a class.
+        Example queries to show, each of another class; with fewer classes, one a class. They can be heard where the
+        features' files are still there, up to 8 MB of sound in all.
+    map_method : {"pca", "tsne", "umap"}
+        How the clips' embeddings are placed in their map, as for `embedding_map`.
     seed : int >= 0
-        Of the random choice of examples.
+        Of the random choice of examples, and of the map.
     title : str
         Heading.
 
@@ -107,7 +117,7 @@ def write_report(
         )
     if num_examples < 0:
         raise ParameterError("num_examples", num_examples, "0 or more")
-    num_parameters = net.num_parameters()
+    layers = net.summary()
 
     path = Path(path)
     write_template(
@@ -119,10 +129,13 @@ def write_report(
         rows=_rows(features, result),
         seen=[name for name in features.class_names if name in {*net.train_classes_, *net.validation_classes_}],
         split=net.split_,
-        making=_making(net, num_parameters),
+        making=_making(net, layers.num_parameters),
+        layers=layers.layers,
         front_end=_front_end_facts(features.front_end or net.front_end_),
+        versions=_versions(),
         **_charts(net, result),
-        **_examples(net, features, result.ways, min(num_examples, len(features.class_names)), seed),
+        embedding_map=_map(net, features, map_method, seed),
+        examples=_examples(net, features, result.ways, min(num_examples, len(features.class_names)), seed),
     )
     return path
 
@@ -146,57 +159,129 @@ def _rows(features: Features, result: EvaluationResult) -> list[_Row]:
 def _charts(net: SiameseNetwork, result: EvaluationResult) -> dict[str, Markup | None]:
     from siamaudio import plotting
 
+    def on_axes(name: str, words: str, draw: Callable[[Axes], object], size: tuple[float, float]) -> Markup:
+        return chart(name, words, lambda figure: draw(figure.subplots()), size)
+
     history = net.history_
     accuracies = ", ".join(f"{name} {share:.1%}" for name, share in result.per_class.items())
+    curve = ", ".join(f"{ways} classes {share:.1%}" for ways, share in result.ways_curve.items())
     return {
-        "per_class": _chart(
+        "per_class": on_axes(
             "per-class",
             f"Accuracy of each class: {accuracies}",
-            plotting.per_class_size(result),
             lambda ax: plotting.plot_per_class(result, ax=ax),
+            _narrower(plotting.per_class_size(result)),
         ),
-        "confusion": _chart(
+        "confusion": on_axes(
             "confusion",
             "Heat map: how often queries of each class are answered by each class",
-            plotting.confusion_size(result),
             lambda ax: plotting.plot_confusion(result, ax=ax),
+            plotting.confusion_size(result),
         ),
-        "ways": _chart(
+        "ways": on_axes(
             "ways",
-            "Accuracy against classes a task: "
-            + ", ".join(f"{ways} classes {share:.1%}" for ways, share in result.ways_curve.items()),
-            plotting.ways_size(),
+            f"Accuracy against classes a task: {curve}",
             lambda ax: plotting.plot_ways(result, ax=ax),
+            _narrower(plotting.ways_size()),
         )
         if len(result.ways_curve) > 1
         else None,
-        "history": _chart(
+        "history": on_axes(
             "history",
             f"Training loss and validation accuracy over {len(history)} epochs",
-            plotting.history_size(),
             lambda ax: plotting.plot_history(history, ax=ax),
+            _narrower(plotting.history_size()),
         )
         if len(history)
         else None,
     }
 
 
-def _examples(net: SiameseNetwork, features: Features, ways: int, num_examples: int, seed: int) -> dict[str, Any]:
+def _narrower(size: tuple[float, float]) -> tuple[float, float]:
+    """Return a size at which words can still be read on a telephone."""
+    return min(size[0], 5.0), size[1]
+
+
+def _map(net: SiameseNetwork, features: Features, method: Method, seed: int) -> Markup:
+    from siamaudio import plotting
+
+    made = embedding_map(net.embed(features), features=features, method=method, seed=seed)
+    return chart(
+        "embedding-map",
+        f"Map of the embeddings of {len(made)} clips: each is a point, near to those that the network finds alike",
+        lambda figure: made.plot(ax=figure.subplots()),
+        _narrower(plotting.embedding_map_size()),
+    )
+
+
+def _examples(net: SiameseNetwork, features: Features, ways: int, num_examples: int, seed: int) -> list[dict[str, Any]]:
+    """Return queries with their supports, as the template shows them."""
     from siamaudio import plotting
 
     if num_examples == 0:
-        return {"examples": [], "examples_png": None}
-    front_end = features.front_end or net.front_end_
+        return []
     examples = plotting.choose_examples(net, features, num_queries=num_examples, ways=ways, seed=seed)
+    front_end = features.front_end or net.front_end_
+    used = [index for example in examples for index in (example.query, *example.supports)]
+    images = {index: _levels(features[index]) for index in used}
+    # One scale for all, so that equal colours are equal levels; a few extreme cells shall not use it up.
+    low, high = np.percentile(np.stack(list(images.values())), [1, 99.9]).tolist()
+    sounds = _sounds(features, used)
 
-    def draw(figure: Figure) -> None:
-        plotting.plot_examples(examples, features, front_end=front_end, figure=figure)
+    def clip(index: int) -> dict[str, Any]:
+        name = features.class_names[features.labels[index]]
+        file = os.path.basename(features.clips.paths[index])
+        return {
+            "class_name": name,
+            "name": f"{name} ({file})" if file else name,
+            "shown": spectrogram(images[index], front_end, (low, high)),
+            **sounds[index],
+        }
 
-    png = drawn(draw, plotting.examples_size(examples), "png", {"Software": None})
-    return {
-        "examples": [_in_words(example, features) for example in examples],
-        "examples_png": data_uri(png, "image/png"),
-    }
+    return [
+        {
+            **_in_words(example, features),
+            "clip": clip(example.query),
+            "supports": [
+                {
+                    "clip": clip(index),
+                    "similarity": similarity,
+                    "share": min(1.0, max(0.0, similarity)),
+                    "is_nearest": position == example.nearest,
+                    "is_own": position == example.own,
+                }
+                for position, (index, similarity) in enumerate(zip(example.supports, example.similarities, strict=True))
+            ],
+        }
+        for example in examples
+    ]
+
+
+def _levels(features: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    return features.mean(axis=0) if features.ndim == 3 else features
+
+
+def _sounds(features: Features, indices: list[int]) -> dict[int, dict[str, Any]]:
+    """Return what plays each clip, as long as there is room, or why nothing does."""
+    sounds: dict[int, dict[str, Any]] = {}
+    num_bytes = 0
+    for index in indices:
+        path = features.clips.paths[index]
+        if index in sounds:
+            continue
+        sounds[index] = {"sound": None, "remark": None}
+        if not os.path.isfile(path):
+            continue
+        if num_bytes >= _MOST_SOUND_BYTES:
+            sounds[index]["remark"] = "left out: too much sound for a page"
+            continue
+        heard = load_sound(path, most_seconds=_LONGEST_SECONDS, large_bytes=_LARGE_SOUND_BYTES)
+        sounds[index]["remark"] = heard.remark
+        if heard.samples is not None:
+            content = wav(heard.samples, heard.sr)
+            num_bytes += len(content)
+            sounds[index]["sound"] = data_uri(content, "audio/wav")
+    return sounds
 
 
 def _in_words(example: OneShotExample, features: Features) -> dict[str, Any]:
@@ -209,28 +294,19 @@ def _in_words(example: OneShotExample, features: Features) -> dict[str, Any]:
     }
 
 
-def _chart(name: str, words: str, size: tuple[float, float], draw: Callable[[Axes], object]) -> Markup:
-    """SVG to stand in HTML, with `words` for those who do not see it."""
-    metadata = dict.fromkeys(["Creator", "Date", "Format", "Type"])
-    svg = drawn(lambda figure: draw(figure.subplots()), size, "svg", metadata).decode("utf-8")
-    svg = svg[svg.index("<svg") :]
-    # Ids are of the whole page, and matplotlib names the parts of each figure alike; text holds no raw < or >.
-    svg = re.sub(r"<[^<>]+>", lambda tag: re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", tag[0]), svg)
-    # The page's style sheet sizes the figure; its inner style sheet would be the page's too.
-    svg = re.sub(r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-labelledby="{name}-title" \1>', svg)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-    head, rest = svg.split(">", 1)
-    return Markup(head) + Markup(f' style="width: {size[0]:g}in">') + _title(name, words) + Markup(rest)
+def _versions() -> list[tuple[str, str]]:
+    """Return what the page was made with, as (what, version)."""
+    from siamaudio import __version__
 
-
-def _title(name: str, words: str) -> Markup:
-    return Markup('<title id="{}-title">{}</title>').format(name, words)
+    return [
+        ("siamaudio", __version__),
+        *((name, version(package)) for name, package in (("PyTorch", "torch"), ("NumPy", "numpy"))),
+        ("matplotlib", version("matplotlib")),
+    ]
 
 
 def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
     """How the network was made, as (what, value)."""
-    from siamaudio import __version__
-
     encoder, history = net.encoder, net.history_
     *_, bands, frames = net.input_shape_
     normalised = isinstance(encoder, ConvEncoder) and encoder.input_batch_norm
@@ -248,7 +324,6 @@ def _making(net: SiameseNetwork, num_parameters: int) -> list[tuple[str, str]]:
         ("epochs", str(len(history))),
         ("weights kept", f"of epoch {net.best_epoch_}, counted from 0" if len(history) else "those it began with"),
         ("training time", f"{sum(history['seconds']):.1f} s"),
-        ("made with", f"siamaudio {__version__}"),
     ]
 
 

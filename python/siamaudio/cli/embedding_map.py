@@ -81,7 +81,7 @@ def embedding_map(
         return
     vectors = embedder.embed(clips, num_threads=num_threads)
     made = sa.embedding_map(vectors, features=clips, method=method, perplexity=perplexity, seed=seed)
-    made.to_html(out, title=title, thumbnails=thumbnails, sounds=sounds)
+    made.write_html(out, title=title, thumbnails=thumbnails, sounds=sounds)
     if json:
         print_json({"path": str(out), "clips": made.to_frame().to_dict("records")})
         return

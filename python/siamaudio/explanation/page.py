@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from siamaudio.errors import ParameterError
 from siamaudio.explanation.resynthesis import audio_uri
 from siamaudio.inverse import mel_weights
-from siamaudio.pages import data_uri, drawn, write_template
+from siamaudio.pages import chart, data_uri, drawn, write_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from matplotlib.figure import Figure
+    from markupsafe import Markup
 
     from siamaudio.explanation.faithfulness import Faithfulness
     from siamaudio.explanation.results import Explanation
@@ -56,7 +54,7 @@ def write_page(
         top=top,
         options=_options(explanation),
         faithfulness=faithfulness,
-        curves=None if faithfulness is None else _curves_uri(faithfulness),
+        curves=None if faithfulness is None else _curves(faithfulness),
         version=__version__,
     )
     return path
@@ -72,21 +70,20 @@ def picture_uri(explanation: Explanation) -> str:
     """
     from siamaudio import plotting_explanation as plotting
 
-    return _uri(
-        lambda figure: plotting.plot_explanation(explanation, figure=figure), plotting.explanation_size(explanation)
-    )
+    size = plotting.explanation_size(explanation)
+    png = drawn(lambda figure: plotting.plot_explanation(explanation, figure=figure), size, "png")
+    return data_uri(png, "image/png")
 
 
-def _curves_uri(faithfulness: Faithfulness) -> str:
+def _curves(faithfulness: Faithfulness) -> Markup:
     from siamaudio import plotting_explanation as plotting
 
-    return _uri(
-        lambda figure: plotting.plot_faithfulness(faithfulness, ax=figure.subplots()), plotting.faithfulness_size()
+    return chart(
+        "curves",
+        "Similarity against the share of pixels taken away or put back",
+        lambda figure: plotting.plot_faithfulness(faithfulness, ax=figure.subplots()),
+        plotting.faithfulness_size(),
     )
-
-
-def _uri(draw: Callable[[Figure], object], size: tuple[float, float]) -> str:
-    return data_uri(drawn(draw, size, "png", {"Software": None}), "image/png")
 
 
 def _support(explanation: Explanation, number: int, top: int) -> dict[str, Any]:

@@ -6,26 +6,22 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from siamaudio.audio import load, resample
-from siamaudio.errors import AudioError
+from siamaudio.audio import resample
 from siamaudio.log_mel import LogMel
-from siamaudio.pages import data_uri, drawn, wav, write_template
+from siamaudio.page_sounds import load_sound
+from siamaudio.pages import data_uri, spectrogram, wav, write_template
 from siamaudio.search.result import Hit, SearchResult
 
 __all__ = ["write_page"]
 
 _LONGEST_SECONDS = 30.0  # of a sound in the page
-_LARGE_SOUND_BYTES = 400_000  # above which it is resampled
-_SMALLER_SR = 16000
-_PICTURE_SIZE = (4.4, 2.0)  # inches
+_FRONT_END = LogMel(sr=16000, n_fft=1024, hop_length=256, n_mels=64)  # of pictures, where the index has none
 _METRICS = {"cosine": "the cosine", "euclidean": "minus the Euclidean distance", "inner_product": "the inner product"}
 
 
 def write_page(path: Path, result: SearchResult, *, title: str) -> Path:
     """Do the work of `SearchResult.write_html`, which describes the parameters."""
-    front_end = result.front_end or LogMel(sr=_SMALLER_SR, n_fft=1024, hop_length=256, n_mels=64)
+    front_end = result.front_end or _FRONT_END
     common = _common_folder([hit.path for hits in result.hits for hit in hits])
     # A recording may be a hit of several queries.
     shown: dict[tuple[str, float | None, float | None], dict[str, Any]] = {}
@@ -72,37 +68,21 @@ def write_page(path: Path, result: SearchResult, *, title: str) -> Path:
 
 def _sound(front_end: LogMel, path: str, start: float | None, end: float | None) -> dict[str, Any]:
     """Return picture and sound of a part of a recording, or a remark why there are none."""
+    nothing = {"shown": None, "sound": None}
     if not os.path.isfile(path):
-        return {"picture": None, "sound": None, "remark": "no file to play"}
+        return {**nothing, "remark": "no file to play"}
     offset = start or 0.0
-    duration = _LONGEST_SECONDS if end is None else min(end - offset, _LONGEST_SECONDS)
-    try:
-        y, sr = load(path, offset=offset, duration=duration)
-    except AudioError as error:
-        return {"picture": None, "sound": None, "remark": error.reason}
-    if not len(y) or not np.isfinite(y).all():
-        return {"picture": None, "sound": None, "remark": "nothing to play"}
-    picture = _picture(front_end, resample(y, orig_sr=sr, target_sr=front_end.sr))
-    if 2 * len(y) > _LARGE_SOUND_BYTES and sr > _SMALLER_SR:
-        y, sr = resample(y, orig_sr=sr, target_sr=_SMALLER_SR), _SMALLER_SR
-    is_cut = len(y) >= _LONGEST_SECONDS * sr
-    remark = f"the first {_LONGEST_SECONDS:g} s" if is_cut else None
-    return {"picture": picture, "sound": data_uri(wav(y, sr), "audio/wav"), "remark": remark}
-
-
-def _picture(front_end: LogMel, y: np.ndarray) -> str | None:
-    from siamaudio import plotting
-
-    if front_end.num_frames(len(y)) == 0:
-        return None
-    spectrogram = front_end(y)
-    png = drawn(
-        lambda figure: plotting.plot_spectrogram(spectrogram, front_end=front_end, ax=figure.subplots()),
-        _PICTURE_SIZE,
-        "png",
-        {"Software": None},
+    heard = load_sound(
+        path, offset=offset, duration=None if end is None else end - offset, most_seconds=_LONGEST_SECONDS
     )
-    return data_uri(png, "image/png")
+    if heard.samples is None:
+        return {**nothing, "remark": heard.remark}
+    y = resample(heard.samples, orig_sr=heard.sr, target_sr=front_end.sr)
+    return {
+        "shown": spectrogram(front_end(y), front_end) if front_end.num_frames(len(y)) else None,
+        "sound": data_uri(wav(heard.samples, heard.sr), "audio/wav"),
+        "remark": heard.remark,
+    }
 
 
 def _common_folder(paths: list[str]) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from siamaudio import network_options
 from siamaudio.errors import ParameterError, TuningError
@@ -15,21 +14,12 @@ from siamaudio.preset_files import write_preset
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["TrialRecord", "TuningResult", "best_trial"]
 
-Plot = Literal[
-    "optimization_history",
-    "intermediate_values",
-    "param_importances",
-    "parallel_coordinate",
-    "slice",
-    "contour",
-    "edf",
-    "rank",
-    "timeline",
-]
-_PLOTS = Plot.__args__  # pyright: ignore[reportAttributeAccessIssue]
+Plot = Literal["optimization_history", "intermediate_values", "param_importances", "slice"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,34 +142,42 @@ class TuningResult:
             "trials": [dataclasses.asdict(record) for record in self.trials],
         }
 
-    def plot(self, kind: Plot = "optimization_history") -> Any:
-        """Draw one of Optuna's plots with matplotlib.
+    def plot(self, kind: Plot = "optimization_history", *, ax: Axes | None = None) -> Axes | Figure:
+        """Draw the trials.
 
         Parameters
         ----------
-        kind : str
-            "optimization_history", "intermediate_values", "param_importances", "parallel_coordinate", "slice",
-            "contour", "edf", "rank" or "timeline": `optuna.visualization` says what they show, and draws the same of
-            `study` for a browser.
+        kind : {"optimization_history", "intermediate_values", "param_importances", "slice"}
+            The value of each trial and the best so far; the accuracies over the epochs of each; how much each parameter
+            counts; or the values against each parameter. `optuna.visualization` draws these and more of `study`.
+        ax : matplotlib.axes.Axes or None
+            Where to draw; None: new axes. For "slice", which needs several, always None.
 
         Returns
         -------
-        matplotlib.axes.Axes, or np.ndarray of these
+        matplotlib.axes.Axes, or matplotlib.figure.Figure for "slice"
 
         Raises
         ------
         ParameterError
-            There is no such plot.
+            There is no such plot, or axes are given for "slice".
+        ImportError
+            scikit-learn is not installed; "param_importances" needs it.
         """
-        if kind not in _PLOTS:
-            raise ParameterError("kind", kind, ", ".join(_PLOTS))
-        import optuna
-        from matplotlib import pyplot as plt  # before the context, which would undo what a notebook sets up by it
+        from siamaudio import plotting_tuning as plotting
 
-        draw = getattr(optuna.visualization.matplotlib, f"plot_{kind}")
-        with plt.rc_context(), warnings.catch_warnings():  # Optuna changes the style of all plots that follow
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return draw(self.study)
+        if kind not in get_args(Plot):
+            raise ParameterError("kind", kind, ", ".join(get_args(Plot)))
+        if kind == "slice":
+            if ax is not None:
+                raise ParameterError("ax", "axes", 'None for "slice", which needs several')
+            return plotting.plot_parameters(self)
+        draw = {
+            "optimization_history": plotting.plot_trials,
+            "intermediate_values": plotting.plot_curves,
+            "param_importances": plotting.plot_importances,
+        }[kind]
+        return draw(self, ax=ax)
 
     def __repr__(self) -> str:
         return (
