@@ -503,7 +503,9 @@ def test_synthetic_files(tmp_path: Path) -> None:
 
 def test_synthetic_is_the_same_in_every_process(tmp_path: Path) -> None:
     synthetic(6, 3, seed=1, root=tmp_path / "here", duration=0.5)
-    program = "import sys; from siamaudio.datasets import synthetic\nsynthetic(6, 3, seed=1, root=sys.argv[1], duration=0.5)"
+    program = (
+        "import sys; from siamaudio.datasets import synthetic\nsynthetic(6, 3, seed=1, root=sys.argv[1], duration=0.5)"
+    )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "there")], check=True, timeout=120)
     assert contents(tmp_path / "here") == contents(tmp_path / "there")
 
