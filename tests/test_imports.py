@@ -95,21 +95,6 @@ def test_torch_may_be_imported_before_or_after(order: str) -> None:
     assert set(_run(f"import {first}; {use[first]}; import {second}; {use[second]}").split()) == {"3.0", "bce"}
 
 
-@pytest.mark.slow
-def test_stubs_match_the_compiled_modules() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "siamaudio._audio", "siamaudio._core", "--concise",
-         "--ignore-missing-stub"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    missing = [
-        line
-        for line in done.stdout.splitlines()
-        if "not present at runtime" in line or "is not present in stub" in line
-    ]
-    assert not missing, done.stdout + done.stderr
-
-
 def test_without_the_audio_module() -> None:
     """As on a GPU machine without audio libraries: networks work on arrays, audio says what is missing."""
     code = (
