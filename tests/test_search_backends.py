@@ -244,8 +244,10 @@ def milvus_server(tmp_path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     with (tmp_path / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "milvus_lite", "server", "--data-dir", tmp_path / "served", "--host", "127.0.0.1"]
-            + ["--port", str(port)],
+            [
+                *(sys.executable, "-m", "milvus_lite", "server", "--data-dir", tmp_path / "served"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+            ],
             stdout=log,
             stderr=log,
         )

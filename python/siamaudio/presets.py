@@ -154,7 +154,7 @@ def _modern() -> dict[str, Any]:
 
     Made for about 64 bands x 128 frames; any number of frames will do. ``fit(train)`` as it stands, without validation,
     as the rate falls to 0 in the last step, then ``calibrate(train)``, which is worth up to 4 points. Forty epochs, the
-    default, are good; the accuracies in the README are of ``fit(train, epochs=70)``. ``docs/recipe.md`` tells how it was
+    default, are good; the README's accuracies are of ``fit(train, epochs=70)``. ``docs/recipe.md`` tells how it was
     found and what did not help.
     """
     filters = ((32, 5), (64, 3), (128, 3), (256, 3))

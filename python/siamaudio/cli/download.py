@@ -63,7 +63,7 @@ def download(
         print(f"{target}: would hold {source}")
         return
     if is_yamnet and folder is not None:
-        sa.models.Yamnet.fetch(checksum=checksum, class_map=class_map).save(folder)
+        sa.models.Yamnet.download(checksum=checksum, class_map=class_map).save(folder)
         place = folder
     else:
         place = sa.datasets.download(source, folder, checksum=checksum)

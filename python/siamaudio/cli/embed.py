@@ -81,7 +81,8 @@ def _write(out: Path, vectors: np.ndarray, data: sa.Features) -> None:
         sa.Features(vectors[:, np.newaxis], clips=data.clips).save(out)
     elif out.suffix == ".npz":
         columns = {"class_name": classes, "source": data.sources, "fold": data.clips.folds, "path": data.clips.paths}
-        np.savez(out, embeddings=vectors, **{name: np.asarray(values) for name, values in columns.items()})
+        arrays = {name: np.asarray(values) for name, values in columns.items()}
+        np.savez(out, allow_pickle=False, embeddings=vectors, **arrays)
     else:
         import pandas as pd
 

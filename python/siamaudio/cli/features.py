@@ -160,7 +160,8 @@ def _listed(
             return sa.datasets.audiomnist(data, classes=_one_of(classes, ("speaker", "digit")))
         case "images":
             return sa.datasets.images(data, part=_one_of(classes, ("train", "test")))
-    return sa.datasets.spectrograms(data, classes=classes or "class_name")
+        case _:
+            return sa.datasets.spectrograms(data, classes=classes or "class_name")
 
 
 def _one_of(given: str | None, accepted: tuple[str, str]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,10 +55,7 @@ def index_remove(
         if paths or label or where:
             chosen = conditions(where, opened) or None
             wanted = [str(path) for path in paths] or None
-            if dry_run:
-                removed = _count(opened, wanted, label, chosen or {})
-            else:
-                removed = opened.remove(wanted, label=label, where=chosen)
+            removed = opened.remove(wanted, label=label, where=chosen, dry_run=dry_run)
         if compact and not dry_run:
             opened.compact()
     if json:
@@ -67,21 +63,3 @@ def index_remove(
         return
     would = "would be " if dry_run else ""
     print(f"{index}: {removed} items {would}removed, {before - removed} left")
-
-
-def _count(
-    index: sa.SearchIndex, paths: list[str] | None, labels: list[str] | None, where: dict[str, list[object]]
-) -> int:
-    """Return how many items `SearchIndex.remove` would take out."""
-    table = index.to_frame()
-    groups = {"path": [*(paths or ()), *map(os.path.abspath, paths or ())] or None, "label": labels}
-    for name, values in groups.items():
-        if values is not None:
-            if not table[name].isin(values).any():
-                raise ParameterError(name, values[0], f"a {name} of the index")
-            table = table[table[name].isin(values)]
-    for name, values in where.items():
-        if name not in table:
-            raise ParameterError("--where", name, ", ".join(map(str, table.columns)))
-        table = table[table[name].isin(values)]
-    return len(table)

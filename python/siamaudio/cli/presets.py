@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import siamaudio as sa
 from siamaudio.cli._config import to_toml
 from siamaudio.cli._shared import Json, print_json
@@ -52,12 +54,14 @@ def presets(name: str | None = None, /, *, json: Json = False) -> None:
     print("".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines()) + to_toml(described))
 
 
-def _described(name: str, networks: tuple[str, ...], front_ends: tuple[str, ...]) -> tuple[dict[str, dict], str]:
+def _described(
+    name: str, networks: tuple[str, ...], front_ends: tuple[str, ...]
+) -> tuple[dict[str, dict[str, Any]], str]:
     """Return the tables of a file of options that make what is called so, and what it is."""
     from siamaudio import network_options
     from siamaudio.presets import preset_description
 
-    described: dict[str, dict] = {}
+    described: dict[str, dict[str, Any]] = {}
     if name in front_ends:
         default = sa.LogMel().to_dict()
         values = sa.LogMel.preset(name).to_dict()

@@ -47,7 +47,7 @@ def synthetic(
         content = f"{num_classes * clips_per_class} clips of {num_classes} classes"
         print_plan(out, content, json, num_clips=num_classes * clips_per_class)
         return
-    clips = sa.datasets.synthetic(num_classes, clips_per_class, seed, root=out, sr=sr, duration_seconds=duration)
+    clips = sa.datasets.synthetic(num_classes, clips_per_class, seed=seed, root=out, sr=sr, duration=duration)
     if json:
         print_json({"path": str(out), "num_clips": len(clips), "classes": list(clips.class_names)})
         return

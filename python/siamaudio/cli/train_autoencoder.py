@@ -148,7 +148,7 @@ def train_autoencoder(
         return
     vae.fit(
         train,
-        validation,
+        validation=validation,
         epochs=epochs,
         patience=patience,
         validation_freq=validation_freq,

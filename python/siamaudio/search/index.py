@@ -21,7 +21,7 @@ from siamaudio.features import Features, Skipped
 from siamaudio.files import told_as_store_error
 from siamaudio.search import embedders, filters, listing
 from siamaudio.search.adding import EMBED_CLIPS, Committer, Embedding
-from siamaudio.search.collection import Addition, Collection, is_folder_of_index
+from siamaudio.search.collection import Addition, Collection, Table, is_folder_of_index
 from siamaudio.search.embedders import Embedder
 from siamaudio.search.engines import Engine, make_engine
 from siamaudio.search.filters import Labels, Where
@@ -322,6 +322,7 @@ class SearchIndex:
         *,
         label: Labels | None = None,
         where: Where | None = None,
+        dry_run: bool = False,
     ) -> int:
         """Remove items; what is given of paths, label and where must all hold of them.
 
@@ -333,11 +334,13 @@ class SearchIndex:
             Classes.
         where : mapping, callable or None
             As for `query`.
+        dry_run : bool
+            Remove nothing, only count.
 
         Returns
         -------
         int
-            Items that were removed. Their space is given back by `compact`.
+            Items that were removed, or would be. Their space is given back by `compact`.
 
         Raises
         ------
@@ -348,16 +351,21 @@ class SearchIndex:
         """
         if paths is None and label is None and where is None:
             raise ParameterError("remove", "nothing", "paths, label or where")
-        with self._writing() as collection:
-            table = collection.table
+
+        def choose(table: Table) -> npt.NDArray[np.bool_]:
             wanted = None
             if paths is not None:
                 given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
                 known = {recording.path for recording in table.recordings}
                 wanted = [_known_path(os.fspath(path), known) for path in given]
-            chosen = filters.chosen_rows(table, paths=wanted, label=label, where=where)
+            return filters.chosen_rows(table, paths=wanted, label=label, where=where)
+
+        if dry_run:
+            return int(choose(self._collection.table).sum())
+        with self._writing() as collection:
+            chosen = choose(collection.table)
             if chosen.any():
-                collection.commit(removed_ids=table.ids[chosen])
+                collection.commit(removed_ids=collection.table.ids[chosen])
                 self._save_engine()
             return int(chosen.sum())
 
