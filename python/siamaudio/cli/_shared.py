@@ -179,16 +179,11 @@ def chosen_clips(net: Embedder, features: sa.Features, classes: list[str] | None
 
 
 def unseen_classes(net: sa.SiameseNetwork, features: sa.Features) -> list[str]:
+    from siamaudio.splits import ClassSplit
+
     seen = {*net.train_classes_, *net.validation_classes_}
     unseen = [name for name in features.class_names if name not in seen]
-    tested = net.split_.test if isinstance(net.split_, _class_split()) else ()
-    planned = [name for name in unseen if name in tested]
+    planned = [name for name in unseen if isinstance(net.split_, ClassSplit) and name in net.split_.test]
     if not unseen:
         raise DatasetError("the network has seen every class of these features: name classes, and allow trained ones")
     return planned or unseen
-
-
-def _class_split() -> type:
-    from siamaudio.splits import ClassSplit
-
-    return ClassSplit

@@ -80,8 +80,8 @@ def _write(out: Path, vectors: np.ndarray, data: sa.Features) -> None:
     elif out.suffix == ".zarr":
         sa.Features(vectors[:, np.newaxis], clips=data.clips).save(out)
     elif out.suffix == ".npz":
-        columns = {"class_name": classes, "source": data.sources, "fold": data.clips.folds, "path": data.clips.paths}
-        np.savez(out, embeddings=vectors, **{name: np.asarray(values) for name, values in columns.items()})
+        folds, paths = data.clips.folds, np.asarray(data.clips.paths)
+        np.savez(out, embeddings=vectors, class_name=classes, source=data.sources, fold=folds, path=paths)
     else:
         import pandas as pd
 

@@ -137,8 +137,8 @@ def evaluate(
         return
     print(f"{result.description}; {result.num_clips} clips")
     for name, accuracy in result.per_class.items():
-        interval = result.per_class_intervals[name]
-        print(f"  {name:<24} {accuracy:6.1%}  [{interval.low:.1%}, {interval.high:.1%}]")
+        own = result.per_class_intervals[name]
+        print(f"  {name:<24} {accuracy:6.1%}  [{own.low:.1%}, {own.high:.1%}]")
     baselines = ", ".join(f"{name} {accuracy:.1%}" for name, accuracy in result.baselines.items())
     print(f"accuracy {result.accuracy:.1%} [{result.interval.low:.1%}, {result.interval.high:.1%}], {baselines}")
     print(f"interval: {result.interval.confidence:.0%}, {result.interval.kind}")

@@ -124,10 +124,11 @@ def _backend(backend: str | None, settings: list[str]) -> Any:
     if not settings:
         return backend
     from siamaudio.options import with_settings
+    from siamaudio.search.options import registry
 
     if backend is None:
         raise ParameterError("--set", settings[0], "none, or one with --backend")
-    chosen = sa.search.options.registry.parse(backend)
+    chosen = registry.parse(backend)
     for path, text in parse_settings(settings).items():
         root, _, field = path.partition(".")
         if root != "backend" or not field:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 
 import siamaudio as sa
@@ -74,14 +75,16 @@ def _count(
 ) -> int:
     """Return how many items `SearchIndex.remove` would take out."""
     table = index.to_frame()
+    chosen = np.ones(len(table), dtype=bool)
     groups = {"path": [*(paths or ()), *map(os.path.abspath, paths or ())] or None, "label": labels}
     for name, values in groups.items():
         if values is not None:
-            if not table[name].isin(values).any():
+            own = table[name].isin(values).to_numpy()
+            if not own.any():
                 raise ParameterError(name, values[0], f"a {name} of the index")
-            table = table[table[name].isin(values)]
+            chosen &= own
     for name, values in where.items():
         if name not in table:
             raise ParameterError("--where", name, ", ".join(map(str, table.columns)))
-        table = table[table[name].isin(values)]
-    return len(table)
+        chosen &= table[name].isin(values).to_numpy()
+    return int(chosen.sum())

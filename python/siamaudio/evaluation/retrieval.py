@@ -43,7 +43,7 @@ _ARRAYS = {
 class Embedder(Protocol):
     """Whatever turns spectrograms into vectors that can be compared."""
 
-    def embed(self, features: Any, *, num_threads: int | None = None) -> npt.NDArray[np.float32]:
+    def embed(self, features: Any, /, *, num_threads: int | None = None) -> npt.NDArray[np.float32]:
         """Return the embeddings [shape=(clips, dim)]."""
         ...
 
