@@ -132,6 +132,7 @@ def test_export_and_import_again(run, net: sa.SiameseNetwork, data: sa.Features,
     assert run("classify", "again.siam", "--supports", "supports", "query.wav").startswith("query.wav: ")
 
 
+@pytest.mark.slow
 def test_export_for_onnx_and_torch(run, net: sa.SiameseNetwork, data: sa.Features) -> None:
     import torch
 
@@ -236,6 +237,7 @@ def test_pictures_of_what_there_is(run, name: str) -> None:
         assert Path(name).stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_every_result_can_be_drawn(run) -> None:
     names = ("--ways", 2)
     for command in (

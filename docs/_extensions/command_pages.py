@@ -1,4 +1,4 @@
-"""The directive ``command-help``: what ``siamaudio COMMAND --help`` prints, and of no command a list of all."""
+"""The directive ``command-help``: what ``siamaudio COMMAND --help`` prints, or the help of all commands in groups."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ def help_text(command: str) -> str:
     return printed.getvalue()
 
 
-def commands() -> list[str]:
-    """Return the names of all commands."""
-    return [name for name in cli.app if not name.startswith("-")]
+def commands() -> dict[str, list[str]]:
+    """Return the names of all commands by what they are for."""
+    return {
+        title: [module.__name__.rpartition(".")[2].replace("_", "-") for module in modules]
+        for title, modules in cli.GROUPS.items()
+    }
 
 
 class CommandHelp(SphinxDirective):
-    """Help of one command, or a section for each."""
+    """Help of one command, or of all, by what they are for."""
 
     optional_arguments = 1
 
@@ -34,10 +37,14 @@ class CommandHelp(SphinxDirective):
         if self.arguments:
             return [self.block(self.arguments[0])]
         sections: list[nodes.Node] = []
-        for name in commands():
-            section = nodes.section(ids=[nodes.make_id(name)], names=[name])
-            section += [nodes.title("", f"siamaudio {name}"), self.block(name)]
-            sections.append(section)
+        for title, names in commands().items():
+            group = nodes.section(ids=[nodes.make_id(f"commands {title}")], names=[title])
+            group += nodes.title("", title)
+            for name in names:
+                section = nodes.section(ids=[nodes.make_id(name)], names=[name])
+                section += [nodes.title("", f"siamaudio {name}"), self.block(name)]
+                group += section
+            sections.append(group)
         return sections
 
     @staticmethod

@@ -53,11 +53,11 @@ from siamaudio.cli._config import TomlConfig
 from siamaudio.cli._shared import OPTIONS, RUNNING
 from siamaudio.errors import ParameterError, SiamaudioError
 
-__all__ = ["app", "main"]
+__all__ = ["GROUPS", "app", "main"]
 
 _EXIT_STATUS = "Exit status:\n  0 done, 1 failed, 2 wrong use, 130 interrupted\n"
 _EXAMPLE_COLUMNS = 76
-_COMMANDS = {
+GROUPS = {
     "To begin with": (demo, info, presets),
     "Sounds and features": (synthetic, download, features, split, leaks, plot),
     "Networks": (train, train_autoencoder, tune, calibrate, import_keras, export),
@@ -65,6 +65,7 @@ _COMMANDS = {
     "Measure": (evaluate, evaluate_pairs, evaluate_retrieval, evaluate_splits, compare),
     "Embeddings": (embed, embedding_map, embedding_report, linear_separability),
 }
+"""The modules of the commands, by what they are for."""
 
 
 def _epilogue(module: ModuleType) -> str:
@@ -97,7 +98,7 @@ app: cyclopts.App = cyclopts.App(
     group_commands=Group("Help", sort_key=104),
 )
 app.register_install_completion_command(help="Complete commands and options in this shell from now on.")
-for _number, (_title, _modules) in enumerate(_COMMANDS.items()):
+for _number, (_title, _modules) in enumerate(GROUPS.items()):
     _group = Group(_title, sort_key=_number)
     for _module in _modules:
         _name = _module.__name__.rpartition(".")[2]

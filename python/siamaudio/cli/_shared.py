@@ -179,12 +179,11 @@ def chosen_clips(net: Embedder, features: sa.Features, classes: list[str] | None
 
 
 def unseen_classes(net: sa.SiameseNetwork, features: sa.Features) -> list[str]:
-    seen = {*net.train_classes_, *net.validation_classes_}
-    unseen = [name for name in features.class_names if name not in seen]
     from siamaudio.splits import ClassSplit
 
-    tested = net.split_.test if isinstance(net.split_, ClassSplit) else ()
-    planned = [name for name in unseen if name in tested]
+    seen = {*net.train_classes_, *net.validation_classes_}
+    unseen = [name for name in features.class_names if name not in seen]
+    planned = [name for name in unseen if isinstance(net.split_, ClassSplit) and name in net.split_.test]
     if not unseen:
         raise DatasetError("the network has seen every class of these features: name classes, and allow trained ones")
     return planned or unseen

@@ -21,7 +21,6 @@ from siamaudio.cli._shared import (
     print_json,
     print_plan,
 )
-from siamaudio.splits import split_classes
 
 __all__ = ["EXAMPLES", "FILES", "SEE_ALSO", "evaluate_splits"]
 
@@ -108,6 +107,8 @@ def evaluate_splits(
     data = sa.Features.load(features)
     num_train = len(data.class_names) - num_test - num_validation
     if dry_run:
+        from siamaudio.splits import split_classes
+
         split_classes(data.class_names, num_train, num_validation, num_test, seed=seed)
         net.build(data.shape[1:], num_classes=num_train)
         print_plan(out, f"{splits} results of trainings on {num_train} classes", json, splits=splits)
