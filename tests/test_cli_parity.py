@@ -70,7 +70,7 @@ PAIRS = {
     "evaluate-splits": Pair(
         (sa.evaluate_splits, sa.SiameseNetwork.fit),
         only_command=NETWORK,
-        only_python={"make_network", "fit", "directory", "validation", "warm_start", "checkpoint", "checkpoint_every",
+        only_python={"make_network", "fit", "folder", "validation", "warm_start", "checkpoint", "checkpoint_every",
                      "resume"},
     ),
     "explain": Pair(
@@ -81,7 +81,7 @@ PAIRS = {
         (sa.LogMel.transform, sa.datasets.folder, sa.datasets.table),
         {"data": "clips", "root": "root"},
         only_command={"front_end", "log_mel", "layout", "classes"},
-        only_python={"path", "cache", "csv"},
+        only_python={"path", "cache"},
         by_default={"root"},
     ),
     "import-keras": Pair((sa.interop.load_keras,), only_command={"features"}),
@@ -110,11 +110,11 @@ PAIRS = {
         (sa.split_folds, sa.split_sources, sa.split_clips),
         {"features": "clips"},
         only_command={"by"},
-        only_python={"n_train", "n_validation", "n_test"},
+        only_python={"num_train", "num_validation", "num_test"},
         by_default={"validation", "test"},
     ),
     "synthetic": Pair(
-        (sa.datasets.synthetic,), {"num_classes": "n_classes", "duration": "duration_seconds"}, only_python={"root"}
+        (sa.datasets.synthetic,), only_python={"root"}
     ),
     "train": Pair(
         (sa.SiameseNetwork.fit,),
