@@ -50,14 +50,14 @@ _NETWORKS = {
         None,
     ),
 }  # fmt: skip
-NAMES = (*presets.preset_names(), *_NETWORKS, "calibrated", "shifted", "cosine classifier")
+NAMES = (*presets.network_presets(), *_NETWORKS, "calibrated", "shifted", "cosine classifier")
 WITH_SHIFTS = "shifted"  # which Keras has no layer for
 SHIFTS = {"calibrated": [(0, 0)], "shifted": [(0, 0), (2, -7), (-1, 5)]}
 
 
 def network(name: str) -> sa.SiameseNetwork:
     """Make a network by name, shaken."""
-    if name in presets.preset_names():
+    if name in presets.network_presets():
         shape = next(shape for start, shape in _SHAPES.items() if name.startswith(start))
         net = sa.SiameseNetwork.preset(name).build(shape, num_classes=4)
     elif name in SHIFTS:

@@ -80,7 +80,7 @@ def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("preset", "pairing"), [*((name, None) for name in presets.preset_names()), ("honka2019", "two-sided")]
+    ("preset", "pairing"), [*((name, None) for name in presets.network_presets()), ("honka2019", "two-sided")]
 )
 def test_the_same_step(preset: str, pairing: Any) -> None:
     loss, moved = one_step(preset, pairing, "cuda", "float32")

@@ -54,7 +54,7 @@ def test_as_large_as_published(name: str) -> None:
     assert f"{NUM_PARAMETERS[name]:,}" in repr(net.summary())
 
 
-@pytest.mark.parametrize("name", presets.preset_names())
+@pytest.mark.parametrize("name", presets.network_presets())
 def test_each_is_described_and_trains(name: str, rng: np.random.Generator) -> None:
     description = presets.preset_description(name)
     assert description.split()[0] in ("Siamaudio's", "Honka", "Fedele", "Lloret")

@@ -447,7 +447,7 @@ def test_bad_input_is_named(made: sa.SearchIndex, trained: sa.SiameseNetwork, un
         (lambda: made.query(np.zeros((5, 5))), r"features: got shape"),
         (lambda: made.add(unseen, metadata={"label": ["x"] * len(unseen)}), r"a column 'label'"),
         (lambda: made.add(unseen, on_error="ignore"), "on_error: got ignore"),
-        (lambda: sa.SearchIndex(None, metric="manhattan"), "metric: got manhattan; accepted: cosine, euclidean"),
+        (lambda: sa.SearchIndex(None, metric="manhattan"), "metric: got manhattan; accepted: 'cosine', 'euclidean'"),
         (lambda: sa.SearchIndex(None, dtype="float64"), "dtype: got float64"),
         (lambda: sa.SearchIndex(None, backend="annoy"), "backend: got annoy; accepted: 'exact', 'faiss-hnsw'"),
         (lambda: sa.SearchIndex(trained, window_seconds=2.0), r"window_seconds: got 2.0; accepted: at most 1.5"),

@@ -415,7 +415,7 @@ def test_the_sampler_that_was_used_is_in_the_preset(tmp_path: Path) -> None:
     assert result.best_network().sampler == sa.samplers.HonkaPairs(batch_size=8)
 
 
-@pytest.mark.parametrize("name", presets.preset_names())
+@pytest.mark.parametrize("name", presets.network_presets())
 def test_a_preset_file_holds_every_preset(tmp_path: Path, name: str) -> None:
     from siamaudio.preset_files import write_preset
 

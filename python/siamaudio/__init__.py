@@ -39,6 +39,7 @@ Networks and their training:
 
 ===================================  ====================================================================
 `SiameseNetwork`                     one encoder for two spectrograms: fit, embed, similarity, save, load
+`network_presets`                    names of published networks, for `SiameseNetwork.preset`
 `ConvEncoder`, `ConvBlock`, `Dense`  the encoder and its layers
 `YamnetEncoder`                      YAMNet as the encoder
 `losses`                             what is minimised: contrastive, triplet, prototypical, ArcFace, ...

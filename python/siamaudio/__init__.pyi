@@ -62,6 +62,7 @@ from .mfcc import MFCC as MFCC
 from .models import VariationalAutoencoder as VariationalAutoencoder
 from .network import SiameseNetwork as SiameseNetwork
 from .patches import patches as patches
+from .presets import network_presets as network_presets
 from .report import write_report as write_report
 from .search import SearchIndex as SearchIndex
 from .search import SearchResult as SearchResult

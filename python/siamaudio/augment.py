@@ -341,7 +341,7 @@ def apply(
             "numbers of shape (clips, bands, frames) or (clips, channels, bands, frames)",
         )
     if not 0 <= seed < 2**64:
-        raise ParameterError("seed", seed, "0 to 2**64 - 1")
+        raise ParameterError("seed", seed, "0 to 2^64 - 1")
     with_channels = pictures if pictures.ndim == 4 else pictures[:, None]
     changed = core.augment(
         [registry.to_core(augmentation) for augmentation in augmentations],

@@ -113,7 +113,7 @@ class SiameseNetwork:
         Parameters
         ----------
         name : str or path-like
-            One of `siamaudio.presets.preset_names`; `siamaudio.presets` says what each is. Or a preset file
+            One of `siamaudio.network_presets`; `siamaudio.presets` says what each is. Or a preset file
             ``*.json``, such as `siamaudio.tuning.TuningResult.save` writes.
 
         Raises

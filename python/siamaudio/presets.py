@@ -24,7 +24,7 @@ from siamaudio.preset_files import is_preset_file, read_preset
 from siamaudio.samplers import AnchorPairs, Balanced, RandomPairs, RandomTriplets, Shuffled
 from siamaudio.schedules import Cosine, InverseTimeDecay
 
-__all__ = ["preset_description", "preset_names", "preset_options"]
+__all__ = ["network_presets", "preset_description", "preset_options"]
 
 
 def _honka2019() -> dict[str, Any]:
@@ -230,8 +230,20 @@ _PRESETS = {
 }
 
 
-def preset_names() -> tuple[str, ...]:
-    """Return the names that `preset_options` knows."""
+def network_presets() -> tuple[str, ...]:
+    """Return the names that `SiameseNetwork.preset` knows; `siamaudio.presets.preset_description` says what each is.
+
+    Returns
+    -------
+    tuple of str
+        Sorted.
+
+    Examples
+    --------
+    >>> import siamaudio as sa
+    >>> sa.network_presets()[:3]
+    ('fedele2022_audiomnist', 'fedele2022_esc50', 'honka2019')
+    """
     return tuple(sorted(_PRESETS))
 
 
@@ -241,7 +253,7 @@ def preset_options(name: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     name : str or path-like
-        One of `preset_names`, or a file ``*.json``.
+        One of `network_presets`, or a file ``*.json``.
 
     Raises
     ------
@@ -252,7 +264,7 @@ def preset_options(name: str | os.PathLike[str]) -> dict[str, Any]:
         return read_preset(name)
     known = os.fspath(name)
     if known not in _PRESETS:
-        raise ParameterError("preset", known, f"{', '.join(preset_names())}, or a preset file *.json")
+        raise ParameterError("preset", known, f"{', '.join(network_presets())}, or a preset file *.json")
     return _PRESETS[known]()
 
 
@@ -262,7 +274,7 @@ def preset_description(name: str) -> str:
     Parameters
     ----------
     name : str
-        One of `preset_names`.
+        One of `network_presets`.
 
     Examples
     --------
@@ -271,6 +283,6 @@ def preset_description(name: str) -> str:
     'Honka 2019, "One-shot learning with siamese networks for environmental audio" (ESC-50).'
     """
     if name not in _PRESETS:
-        raise ParameterError("preset", name, ", ".join(preset_names()))
+        raise ParameterError("preset", name, ", ".join(network_presets()))
     preset = _PRESETS[name]
     return inspect.cleandoc((preset.func if isinstance(preset, functools.partial) else preset).__doc__ or "")

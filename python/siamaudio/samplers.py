@@ -141,7 +141,7 @@ class Sampler:
             )
         for name, value in (("seed", seed), ("epoch", epoch)):
             if not 0 <= value < 2**64:
-                raise ParameterError(name, value, "0 to 2**64 - 1")
+                raise ParameterError(name, value, "0 to 2^64 - 1")
         classes, indices = np.unique(names, return_inverse=True)
         batches = core.plan_epoch(
             registry.to_core(self), labels=indices.astype(np.int64), num_classes=len(classes), seed=seed, epoch=epoch

@@ -52,14 +52,14 @@ def assert_close(got: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]
 
 def endings(name: str, part: str) -> tuple[str, ...]:
     """In which forms a network is written here: the pair of every preset, all of the networks that differ in kind."""
-    if name in presets.preset_names() and not name.endswith(("honka2019", "modern", "mnist_cnn")):
+    if name in presets.network_presets() and not name.endswith(("honka2019", "modern", "mnist_cnn")):
         return (".keras",) if part == "siamese" else ()
     return (".keras",) if name == "calibrated" else (".keras", ".h5")
 
 
 def _questions() -> dict[str, Question]:
     questions = {}
-    for number, name in enumerate(presets.preset_names()):
+    for number, name in enumerate(presets.network_presets()):
         net, style = network(name), STYLES[number % len(STYLES)]
         if style in ("sequential", "shared layers") and net.encoder.pooling == "frequency_levels":
             style = "encoder"  # its pooling is no chain of layers
@@ -142,7 +142,7 @@ def test_keras_reads_ours(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("name", presets.preset_names())
+@pytest.mark.parametrize("name", presets.network_presets())
 def test_keras_is_read(folder: Path, questions: dict[str, Question], name: str, ending: str) -> None:
     question = questions[name]
     options: dict[str, Any] = {"distance": question.net.distance} if question.style == "code" else {}

@@ -31,7 +31,7 @@ SHAPES = {
     "lloret2019_cifar10": (3, 32, 32),
 }
 # A head has no convolution, and Keras no loss of its kind.
-CASES = [(name, None) for name in presets.preset_names() if name != "yamnet_head"] + [("honka2019", "two-sided")]
+CASES = [(name, None) for name in presets.network_presets() if name != "yamnet_head"] + [("honka2019", "two-sided")]
 SEED = 5
 
 

@@ -68,7 +68,7 @@ def downloads() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> "esc50" in downloads()
+    >>> "mnist" in downloads()
     True
     """
     return tuple(sorted(_DOWNLOADS))

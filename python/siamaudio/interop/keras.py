@@ -97,7 +97,7 @@ def load_keras(
     >>> net = sa.interop.load_keras("honka.weights.h5", network=net)  # doctest: +SKIP
     """
     if distance not in (None, "squared", "absolute", "product", "euclidean", "cosine"):
-        raise ParameterError("distance", distance, "squared, absolute, product, euclidean, cosine")
+        raise ParameterError("distance", distance, "'squared', 'absolute', 'product', 'euclidean' or 'cosine'")
     h5py = require("h5py", extra="keras", purpose="reading and writing Keras's files")
     place = Path(path)
     if network is not None:

@@ -691,9 +691,9 @@ def _checked_options(
 ) -> IndexOptions:
     """Return the options of a new index."""
     if metric is not None and metric not in METRICS:
-        raise ParameterError("metric", metric, ", ".join(METRICS))
+        raise ParameterError("metric", metric, ", ".join(map(repr, METRICS)))
     if dtype is not None and dtype not in DTYPES:
-        raise ParameterError("dtype", dtype, ", ".join(DTYPES))
+        raise ParameterError("dtype", dtype, ", ".join(map(repr, DTYPES)))
     for name, value in (("window_seconds", window_seconds), ("hop_seconds", hop_seconds)):
         if value is not None and not 0 < value < float("inf"):
             raise ParameterError(name, value, "above 0 seconds, or None")
