@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -14,9 +16,11 @@ def converted(node: nodes.Element, *, as_block: bool) -> str:
     """Return a formula's MathML; a formula that cannot be read ends the build."""
     text = node.astext().strip()
     try:
-        return tex2mathml(text, as_block=as_block)
+        written = tex2mathml(text, as_block=as_block)
     except MathError as error:
         raise SphinxError(f"{node.source}: {error} in {text}") from error
+    # As an operator a function's name stands off from its argument.
+    return re.sub(r"<mi>(ln|log|cos|exp)</mi>", r'<mo lspace="0.17em" rspace="0.17em">\1</mo>', written)
 
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
