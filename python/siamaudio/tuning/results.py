@@ -189,13 +189,16 @@ class TuningResult:
         """
         if kind not in _PLOTS:
             raise ParameterError("kind", kind, ", ".join(_PLOTS))
+        import matplotlib as mpl
         import optuna
-        from matplotlib import pyplot as plt  # before the context, which would undo what a notebook sets up by it
 
         draw = getattr(optuna.visualization.matplotlib, f"plot_{kind}")
-        with plt.rc_context(), warnings.catch_warnings():  # Optuna changes the style of all plots that follow
+        with mpl.rc_context(), warnings.catch_warnings():  # Optuna changes the style of all plots that follow
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return draw(self.study)
+            drawn = draw(self.study)
+            is_interactive = mpl.is_interactive()
+        mpl.interactive(is_interactive)  # a notebook's first figure switches it on, and later ones need it to be shown
+        return drawn
 
     def __repr__(self) -> str:
         return (
