@@ -19,10 +19,10 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "command_pages",
     "notebook_pages",
     "check_links",
+    "math_ml",
 ]
 exclude_patterns = ["_build", "_extensions", "_templates"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
@@ -38,7 +38,11 @@ numpydoc_xref_param_type = False
 
 html_theme = "furo"
 html_title = f"siamaudio {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+pygments_dark_style = "github-dark"  # furo's own underlines names of modules like links
 # Names in backticks that are no object of ours are words, not broken links.
 default_role = "code"
 nitpicky = False

@@ -1,7 +1,7 @@
 """After the pages are built: every link between them, and every picture, leads somewhere.
 
-Sphinx itself tells of references that it cannot resolve; what it takes for a finished address, as in a theme's template
-or in a link to an anchor, is looked at here.
+Sphinx itself tells of references that it cannot resolve; what it takes for a finished address, as in a template of the
+theme or in a link to an anchor, is looked at here.
 """
 
 from __future__ import annotations

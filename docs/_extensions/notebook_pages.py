@@ -28,7 +28,7 @@ def page(path: Path) -> str:
     """Return a notebook as MyST text."""
     (_, first), *others = cells(path)
     heading, _, rest = first.partition("\n")
-    parts = [heading, f"{{download}}`{path.name} <{path.name}>`", rest.strip()]
+    parts = [heading, f"Download: {{download}}`{path.name} <{path.name}>`", rest.strip()]
     for kind, text in others:
         if kind == "markdown":
             parts.append(text)
