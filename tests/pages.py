@@ -86,7 +86,8 @@ document.querySelectorAll(parents).forEach((parent) => {
 });
 // Words that are wider than what holds them are cut, or run into their neighbours.
 document.querySelectorAll("h1, h2, h3, p, dd, dt, td, .numbers li").forEach((element) => {
-  if (element.clientWidth && element.scrollWidth > element.clientWidth + 1) found.push(`"${shown(element)}" is too wide`);
+  const own = element.clientWidth;
+  if (own && element.scrollWidth > own + 1) found.push(`"${shown(element)}" is too wide`);
 });
 return found;
 """

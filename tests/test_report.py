@@ -327,6 +327,18 @@ def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     assert len(page.named("svg")) == 4
 
 
+def test_an_interval_that_cannot_be_told_is_not(net: sa.SiameseNetwork, tmp_path: Path) -> None:
+    features = make_features(("a", "b"))
+    clips = Clips(paths=features.clips.paths, class_of_clip=[*"aaaabbbb"], sources=["one"] * 4 + [*"wxyz"])
+    alike = sa.Features(features.array, clips=clips, front_end=FRONT_END)
+    result = sa.evaluate_oneshot(net, alike, ways=2)
+    assert np.isnan(result.interval.low)
+    page = Page(sa.write_report(tmp_path / "report.html", net, alike, result).read_text("utf-8"))
+    assert "this network no interval" in page.text
+    assert "There is too little in some class to tell an interval of the accuracy" in page.text
+    assert "nan" not in page.text
+
+
 def test_classes_that_never_fail_are_mistaken_for_none(net: sa.SiameseNetwork, tmp_path: Path) -> None:
     features = make_features(("a", "b"))
     same = features.labels[:, None] == features.labels
