@@ -78,9 +78,9 @@ const parents = "main, .clips, .hits, .clips > li, .hits > li, .beside, .numbers
 document.querySelectorAll(parents).forEach((parent) => {
   const children = [...parent.children].filter((child) => child.offsetParent !== null);
   apart(children);
-  if (parent.matches("li")) children.forEach((child) => {
+  if (parent.matches("li")) parent.querySelectorAll("*").forEach((child) => {
     const own = parent.getBoundingClientRect(), box = child.getBoundingClientRect();
-    if (box.left < own.left || box.right > own.right || box.bottom > own.bottom)
+    if (child.getClientRects().length && (box.left < own.left || box.right > own.right || box.bottom > own.bottom))
       found.push(`"${shown(child)}" leaves its card`);
   });
 });

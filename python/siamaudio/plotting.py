@@ -1011,7 +1011,7 @@ def _write_names(
             fontsize="x-small", bbox={**on_paper(ax), "pad": 0.4, "alpha": 0.7}, parse_math=False, zorder=4,
         )  # fmt: skip
         size = text.get_window_extent()
-        half = np.array([size.width, size.height]) / 2 + 1
+        half = np.array([size.width, size.height]) / 2 + 2
         x, y = to_pixels(middle)
         for dx, dy in steps:
             box = np.array([x + letter * dx, y + letter * dy])
