@@ -210,7 +210,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                     **figures,
                 }
                 replace_file(path, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())
-            shown = "  ".join(f"{heading} {found['accuracy'][key]:.1%}" for key, heading in FIGURES.items())
+            reached = {heading: found["accuracy"][key] for key, heading in FIGURES.items()}
+            shown = "  ".join(f"{name} {'none' if each is None else f'{each:.1%}'}" for name, each in reached.items())
             print(f"{name:<11} split {split}: {shown}  {found['seconds']['training']:.0f} s", flush=True)
             results[name].append(found)
     return summary(results, wanted)

@@ -78,16 +78,16 @@ const parents = "main, .clips, .hits, .clips > li, .hits > li, .beside, .numbers
 document.querySelectorAll(parents).forEach((parent) => {
   const children = [...parent.children].filter((child) => child.offsetParent !== null);
   apart(children);
-  if (parent.matches("li")) children.forEach((child) => {
+  if (parent.matches("li")) parent.querySelectorAll("*").forEach((child) => {
     const own = parent.getBoundingClientRect(), box = child.getBoundingClientRect();
-    if (box.left < own.left || box.right > own.right || box.bottom > own.bottom)
+    if (child.getClientRects().length && (box.left < own.left || box.right > own.right || box.bottom > own.bottom))
       found.push(`"${shown(child)}" leaves its card`);
   });
 });
 // Words that are wider than what holds them are cut, or run into their neighbours.
 document.querySelectorAll("h1, h2, h3, p, dd, dt, td, .numbers li").forEach((element) => {
-  const overflows = element.clientWidth && element.scrollWidth > element.clientWidth + 1;
-  if (overflows) found.push(`"${shown(element)}" is too wide`);
+  const own = element.clientWidth;
+  if (own && element.scrollWidth > own + 1) found.push(`"${shown(element)}" is too wide`);
 });
 return found;
 """

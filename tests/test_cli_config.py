@@ -12,7 +12,7 @@ import pytest
 import siamaudio as sa
 from siamaudio import cli, network_options
 from siamaudio.cli._config import network_from, to_toml
-from siamaudio.presets import preset_names
+from siamaudio.presets import network_presets
 
 
 def run(*arguments: object) -> int:
@@ -32,7 +32,7 @@ def dumped(net: sa.SiameseNetwork) -> dict:
     return network_options.to_dict(net.get_params(deep=False))
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", network_presets())
 def test_every_preset_goes_through_toml(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("presets", name) == 0
     text = capsys.readouterr().out

@@ -13,7 +13,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -247,6 +247,80 @@ def test_any_class_name_can_be_drawn(ax: Axes, plot: Any, name: str, shown: str)
     draw(ax)
     assert shown in tick_names(ax.yaxis)
     assert len(shown) <= 28
+
+
+def test_a_class_without_a_query_is_said_to_be_one(ax: Axes) -> None:
+    made = make_result(["a", "b", "c"])
+    nothing = {"a": 0.7, "b": float("nan"), "c": 0.2}
+    confusion = np.array(made.confusion)
+    confusion[1] = np.nan
+    result = dataclasses.replace(made, per_class=nothing, confusion=confusion)
+    plotting.plot_per_class(result, ax=ax)
+    draw(ax)
+    assert tick_names(ax.yaxis) == ["b", "c", "a"]  # from below
+    assert {text.get_text() for text in ax.texts} == {"no query", "20.0", "70.0"}
+    cells = plotting.plot_confusion(result, ax=Figure().subplots())
+    assert [text.get_text() for text in cells.texts][3:6] == ["–"] * 3
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_words_and_lines_are_seen_in_the_readers_style(style: str) -> None:
+    with plt.style.context(style):
+        behind = np.array(to_rgb(mpl.rcParams["axes.facecolor"]))
+        ax = plotting.plot_per_class(make_result(CLASSES), ax=Figure().subplots())
+        for drawn in (*ax.lines[:1], *ax.texts):
+            assert abs(np.array(to_rgb(drawn.get_color())) - behind).max() > 0.9
+        for text in ax.texts:
+            box = text.get_bbox_patch()
+            assert box is not None
+            np.testing.assert_array_equal(box.get_facecolor()[:3], behind)
+        places = np.random.default_rng(0).random((14, 2))
+        ax = plotting.plot_embedding_map(places, np.arange(14) // 2, CLASSES[:7], ax=Figure().subplots())
+        colours = [np.array(points.get_edgecolor())[0, :3] for points in ax.collections if len(points.get_offsets())]
+        assert len(colours) == 7
+        assert min(abs(colour - behind).max() for colour in colours) > 0.3
+
+
+def test_names_in_a_map_stand_beside_each_other() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40), 4)
+    places = rng.normal(size=(40, 2))[labels] + 0.05 * rng.normal(size=(160, 2))
+    names = [f"class ${number}$" for number in range(40)]
+    ax = plotting.plot_embedding_map(places, labels, names)
+    draw(ax)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == names
+    overlapping = sum(box.overlaps(other) for index, box in enumerate(boxes) for other in boxes[:index])
+    assert overlapping <= 2  # where all places nearby are taken
+
+
+@pytest.mark.parametrize("width", [3.0, 5.0, 9.0])
+def test_legends_fit_their_figure(width: float) -> None:
+    figure = Figure(figsize=(width, 3), layout="constrained")
+    ax = plotting.plot_history(make_history([0.5, 0.6]), ax=figure.subplots())
+    draw(ax)
+    legend = ax.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("name", ["$\\notatexcommand$", "$x_1$"])
+def test_a_dollar_in_a_legend_begins_no_formula(name: str) -> None:
+    ax = plotting.plot_embedding_map(np.eye(2), np.arange(2), [name, "b"])
+    draw(ax)
+    assert legend_texts(ax) == [name, "b"]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert not any(text.get_parse_math() for text in legend.get_texts())
+
+
+def test_figures_can_be_given(net: sa.SiameseNetwork, features: sa.Features) -> None:
+    figure = Figure(figsize=(8, 4))
+    assert plotting.plot_pairs(net, features, num_queries=1, ways=2, figure=figure) is figure
+    assert len(figure.axes) == 3 + 1
+    assert plt.get_fignums() == []
 
 
 def test_result_methods_draw_into_given_axes(ax: Axes) -> None:

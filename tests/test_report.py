@@ -209,7 +209,7 @@ def test_examples_are_pictures_and_words(page: Page, net: sa.SiameseNetwork, fea
     assert roles == expected
     assert not page.named("audio")  # the files are not there
     assert "5 kHz" in page.text
-    assert "0.1 0.15 s" in page.text
+    assert "0.08 0.16 s" in page.text
 
 
 def test_clips_can_be_heard(sounding: Path, unseen: sa.Features) -> None:
@@ -327,6 +327,18 @@ def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     assert len(page.named("svg")) == 4
 
 
+def test_an_interval_that_cannot_be_told_is_not(net: sa.SiameseNetwork, tmp_path: Path) -> None:
+    features = make_features(("a", "b"))
+    clips = Clips(paths=features.clips.paths, class_of_clip=[*"aaaabbbb"], sources=["one"] * 4 + [*"wxyz"])
+    alike = sa.Features(features.array, clips=clips, front_end=FRONT_END)
+    result = sa.evaluate_oneshot(net, alike, ways=2)
+    assert np.isnan(result.interval.low)
+    page = Page(sa.write_report(tmp_path / "report.html", net, alike, result).read_text("utf-8"))
+    assert "this network no interval" in page.text
+    assert "There is too little in some class to tell an interval of the accuracy" in page.text
+    assert "nan" not in page.text
+
+
 def test_classes_that_never_fail_are_mistaken_for_none(net: sa.SiameseNetwork, tmp_path: Path) -> None:
     features = make_features(("a", "b"))
     same = features.labels[:, None] == features.labels
@@ -378,6 +390,23 @@ def test_report_in_a_browser(browser: Any, report: Path, sounding: Path) -> None
     ink = "return getComputedStyle(document.querySelector('svg text')).fill"
     assert browser.execute_script(ink) == "rgb(230, 234, 240)"
     assert severe_messages(browser) == []
+
+
+@pytest.mark.slow
+def test_faults_of_a_page_are_seen(browser: Any, report: Path) -> None:
+    """Or the test above would find none whatever the page."""
+    set_width(browser, 400)
+    for change, message in (
+        ("document.querySelector('h1').style.width = '500px'", "the page is"),
+        ("document.querySelector('.clips li').style.marginRight = '-60px'", "overlaps"),
+        ("document.querySelector('.clips img').style.width = '400px'", "leaves its card"),
+        ("document.querySelector('svg text').setAttribute('transform', 'translate(-600 0)')", "is cut off"),
+        ("document.querySelectorAll('svg text').forEach((word) => word.setAttribute('transform', 'translate(99 99)'))",
+         '" overlaps "'),
+    ):  # fmt: skip
+        browser.get(report.as_uri())
+        browser.execute_script(change)
+        assert any(re.search(message, fault) for fault in faults(browser)), change
 
 
 @pytest.mark.slow

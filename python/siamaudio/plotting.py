@@ -106,6 +106,7 @@ _MAP_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _BASELINES = {"raw spectrogram": (VERMILLION, "--"), "chance": (GREEN, ":")}
 _MOST_CLASSES_WITH_NUMBERS = 12
+_MOST_CLASSES_LARGE = 24  # named in letters of full size
 _MOST_CLASSES_WITH_NAMES = 60
 
 
@@ -299,7 +300,7 @@ def plot_confusion(result: EvaluationResult | RetrievalResult, *, ax: Axes | Non
     step = math.ceil(num_classes / _MOST_CLASSES_WITH_NAMES)
     named = range(0, num_classes, step)
     names = [one_line(result.classes[index]) for index in named]
-    font_size = "medium" if num_classes <= 2 * _MOST_CLASSES_WITH_NUMBERS else "x-small"
+    font_size = "medium" if num_classes <= _MOST_CLASSES_LARGE else "x-small"
     ax.set_xticks(named, names, rotation=90, fontsize=font_size, parse_math=False)
     ax.set_yticks(named, names, fontsize=font_size, parse_math=False)
     ax.set_xlabel("answer")
@@ -620,7 +621,7 @@ def plot_embedding_map(
     -------
     matplotlib.axes.Axes
     """
-    ax = new_axes(embedding_map_size()) if ax is None else ax
+    ax = new_axes(embedding_map_size(len(classes))) if ax is None else ax
     _draw_map(ax, places, labels, classes, title=title, explained=explained, is_test=is_test)
     handles = _class_handles(classes, is_test)
     if handles:
@@ -649,7 +650,7 @@ def plot_embedding_report(report: EmbeddingReport, *, figure: Figure | None = No
     """
     if not report.maps:
         raise ParameterError("report", "one without maps", "one that was made with maps=True")
-    width, height = embedding_map_size()
+    width, height = embedding_map_size(len(report.classes))
     figure = new_figure((width * len(report.maps), height)) if figure is None else figure
     figure.set_layout_engine("constrained")
     grid = figure.subplots(1, len(report.maps), squeeze=False)
@@ -936,13 +937,17 @@ def square_size() -> tuple[float, float]:
 
 def confusion_size(result: EvaluationResult | RetrievalResult) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_confusion`."""
-    side = min(3.2 + 0.35 * len(result.classes), 14)
+    num_classes = len(result.classes)
+    # Inches of a cell: for a number, for a name, for a small name.
+    cell = 0.35 if num_classes <= _MOST_CLASSES_WITH_NUMBERS else 0.25 if num_classes <= _MOST_CLASSES_LARGE else 0.16
+    side = min(3.2 + cell * num_classes, 14)
     return side + 0.8, side
 
 
-def embedding_map_size() -> tuple[float, float]:
+def embedding_map_size(num_classes: int) -> tuple[float, float]:
     """Return the width and height in inches of a figure for `plot_embedding_map`."""
-    return 5.6, 4.6
+    # Names of many classes stand in the map itself.
+    return (5.6, 4.6) if num_classes <= _MOST_CLASSES_WITH_NUMBERS else (8.0, 6.4)
 
 
 def examples_size(examples: Sequence[OneShotExample]) -> tuple[float, float]:
@@ -1006,7 +1011,7 @@ def _write_names(
             fontsize="x-small", bbox={**on_paper(ax), "pad": 0.4, "alpha": 0.7}, parse_math=False, zorder=4,
         )  # fmt: skip
         size = text.get_window_extent()
-        half = np.array([size.width, size.height]) / 2 + 1
+        half = np.array([size.width, size.height]) / 2 + 2
         x, y = to_pixels(middle)
         for dx, dy in steps:
             box = np.array([x + letter * dx, y + letter * dy])

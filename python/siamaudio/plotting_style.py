@@ -108,9 +108,8 @@ def legend_above(ax: Axes, lines: Sequence[Line2D]) -> None:
     """
     # Inches: of the axes with the room that their own words take, and of an entry's handle and words.
     room = ax.get_position().width * figure_of(ax).get_figwidth() / 0.8
-    entry = 0.55 + 0.075 * max(len(str(line.get_label())) for line in lines)
-    total = sum(0.55 + 0.075 * len(str(line.get_label())) for line in lines)
-    columns = 3 if len(lines) <= 3 and total <= room else max(1, min(3, int(room / entry)))
+    widths = [0.45 + 0.065 * len(str(line.get_label())) for line in lines]
+    columns = 3 if len(lines) <= 3 and sum(widths) <= room else max(1, min(3, int(room / max(widths))))
     # Flush right: names beside the axes leave room on its left.
     legend = ax.legend(
         handles=lines,

@@ -210,7 +210,7 @@ def _map(net: SiameseNetwork, features: Features, method: Method, seed: int) -> 
         "embedding-map",
         f"Map of the embeddings of {len(made)} clips: each is a point, near to those that the network finds alike",
         lambda figure: made.plot(ax=figure.subplots()),
-        _narrower(plotting.embedding_map_size()),
+        plotting.embedding_map_size(len(made.classes)),
     )
 
 

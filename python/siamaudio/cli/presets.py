@@ -31,10 +31,10 @@ def presets(name: str | None = None, /, *, json: Json = False) -> None:
     name
         Of a network or a front end; by default all names are listed.
     """
-    from siamaudio.presets import preset_names
+    from siamaudio.presets import network_presets
 
     names = {
-        "networks": preset_names(),
+        "networks": network_presets(),
         "front ends": sa.front_end_presets(),
         "search spaces": sa.tuning.search_space_names(),
     }
