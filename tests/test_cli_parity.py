@@ -103,7 +103,7 @@ PAIRS = {
         (sa.SearchIndex.query,),
         {"queries": "sounds"},
         only_command={"index"},
-        only_python={"embedding", "sr"},
+        only_python={"embeddings", "sr"},
         by_default={"where"},
     ),
     "split": Pair(
@@ -190,7 +190,7 @@ def test_nothing_that_python_does_is_left_out() -> None:
     elsewhere = {
         "info": "info", "load_split": "split", "save_split": "split", "write_report": "evaluate", "LogMel": "features",
         "SearchIndex": "index", "SiameseNetwork": "train", "VariationalAutoencoder": "train-autoencoder",
-        "front_end_presets": "presets", "embedding_map": "embedding-map", "demo": "demo",
+        "front_end_presets": "presets", "network_presets": "presets", "embedding_map": "embedding-map", "demo": "demo",
     }  # fmt: skip
     behind = {function.__qualname__.split(".")[0] for pair in PAIRS.values() for function in pair.functions}
     for name in sa.__all__:

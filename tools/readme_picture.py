@@ -16,6 +16,7 @@ def main() -> None:
         raise SystemExit("out/demo.siam has no class split: run make demo")
     clips = sa.datasets.synthetic(demo.N_TRAIN + demo.N_TEST, demo.CLIPS_PER_CLASS)
     unseen = demo.FRONT_END.transform(clips, progress=False).select_classes(net.split_.test)
+    net.front_end_ = unseen.front_end  # whole sounds, as in its training, without silence after them
     plotting.plot_pairs(net, unseen, num_queries=3, seed=4).savefig("docs/oneshot.png", dpi=72)
 
 

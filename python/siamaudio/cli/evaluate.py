@@ -54,6 +54,7 @@ def evaluate(
     report: Report = None,
     num_examples: int = 4,
     title: str = "One-shot recognition report",
+    map_method: Literal["pca", "tsne", "umap"] = "pca",
     num_threads: NumThreads = None,
     dry_run: DryRun = False,
     json: Json = False,
@@ -96,6 +97,8 @@ def evaluate(
         Example queries in the report.
     title
         Heading of the report.
+    map_method
+        How the report places embeddings in the plane.
     """
     from siamaudio.evaluation import protocols
 
@@ -130,7 +133,13 @@ def evaluate(
     )
     if report is not None:
         sa.write_report(
-            report, net, test.select_classes(result.classes), result, num_examples=num_examples, title=title
+            report,
+            net,
+            test.select_classes(result.classes),
+            result,
+            num_examples=num_examples,
+            title=title,
+            map_method=map_method,
         )
     if json:
         print_json({**result.to_dict(), **({} if report is None else {"report": str(report)})})
