@@ -327,6 +327,31 @@ def test_parts_that_are_not_known_are_left_out(tmp_path: Path) -> None:
     assert len(page.named("svg")) == 4
 
 
+@pytest.mark.parametrize(
+    ("options", "is_calibrated", "words"),
+    [
+        ({}, False, "P(same class)"),
+        ({"distance": "cosine", "head": None, "loss": sa.losses.Contrastive()}, False, "the cosine of the embeddings."),
+        (
+            {"distance": "euclidean", "head": None, "loss": sa.losses.Contrastive()},
+            False,
+            "minus the Euclidean distance",
+        ),
+        ({}, True, "the cosine of the embeddings, centred and whitened"),
+    ],
+)
+def test_similarity_is_named(options: dict[str, Any], is_calibrated: bool, words: str, tmp_path: Path) -> None:
+    features = make_features(("a", "b", "c"))
+    encoder = sa.ConvEncoder(blocks=(), dense=(sa.Dense(units=4, dropout=0, batch_norm=False),))
+    train = make_features(("d", "e"))
+    net = sa.SiameseNetwork(encoder, **options).fit(train, epochs=1, progress=False)
+    if is_calibrated:
+        net.calibrate(train)
+    result = sa.evaluate_oneshot(net, features, ways=2)
+    page = Page(sa.write_report(tmp_path / "report.html", net, features, result).read_text("utf-8"))
+    assert f"Similarity is {words}" in " ".join(page.text.split())
+
+
 def test_an_interval_that_cannot_be_told_is_not(net: sa.SiameseNetwork, tmp_path: Path) -> None:
     features = make_features(("a", "b"))
     clips = Clips(paths=features.clips.paths, class_of_clip=[*"aaaabbbb"], sources=["one"] * 4 + [*"wxyz"])

@@ -121,7 +121,7 @@ class OneShotExample:
     supports : tuple of int
         Indices of the supports, each of another class.
     similarities : tuple of float
-        P(same class) of the query and each support.
+        Of the query and each support, as `SiameseNetwork.similarity` has it.
     own : int
         Position in `supports` of the support of the query's class.
     """

@@ -135,9 +135,19 @@ def write_report(
         versions=_versions(),
         **_charts(net, result),
         embedding_map=_map(net, features, map_method, seed),
+        similarity=_similarity(net),
         examples=_examples(net, features, result.ways, min(num_examples, len(features.class_names)), seed),
     )
     return path
+
+
+def _similarity(net: SiameseNetwork) -> str:
+    """Say what the network's similarities are."""
+    if "calibration.mean" in net.weights():
+        return "the cosine of the embeddings, centred and whitened"
+    if net.head is not None:
+        return "P(same class)"
+    return "the cosine of the embeddings" if net.distance == "cosine" else "minus the Euclidean distance"
 
 
 def _rows(features: Features, result: EvaluationResult) -> list[_Row]:
