@@ -30,7 +30,7 @@ import siamaudio as sa
 from siamaudio import plotting, plotting_explanation, plotting_style
 from siamaudio.datasets import Clips
 from siamaudio.explanation import Explanation, Faithfulness
-from siamaudio.explanation.inputs import Clip
+from siamaudio.explanation.inputs import Sound
 from siamaudio.search.result import Hit, SearchResult
 
 IMAGES = Path(__file__).with_name("images")
@@ -321,8 +321,8 @@ def explanation() -> Explanation:
         "maps": np.stack([own[labels] for own, labels in zip(contributions, segments, strict=True)]),
         "similarities": np.array([0.31, 0.87, 0.12], dtype=np.float32), "classes": ("cat", "dog", "x" * 40),
         "true_class": "cat", "method": types.SimpleNamespace(name="occlusion"), "segmentation": "given",
-        "query": Clip(name="query.wav", spectrogram=sound(4)),
-        "supports": tuple(Clip(name=f"{k}.wav", spectrogram=sound(4 + 5 * k)) for k in range(3)),
+        "query": Sound(name="query.wav", spectrogram=sound(4)),
+        "supports": tuple(Sound(name=f"{k}.wav", spectrogram=sound(4 + 5 * k)) for k in range(3)),
     }  # fmt: skip
     made = Explanation.__new__(Explanation)
     for name, value in values.items():
@@ -358,7 +358,7 @@ def tuning() -> Any:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    from siamaudio.tuning.results import TrialRecord, TuningResult
+    from siamaudio.tuning.results import TrialRecord, TuningResult, best_trial
 
     study = optuna.create_study(direction="maximize")
     spaces = {
@@ -389,8 +389,9 @@ def tuning() -> Any:
             TrialRecord(trial=number, state=state, value=shown, params=params, network={}, seed=0, epochs=epochs,
                         seconds=1.0, reason=None)
         )  # fmt: skip
-    return TuningResult.of(
-        tuple(records), protocol="best epoch's accuracy; made up", study_name="s", storage="s", study=study
+    trials, protocol = tuple(records), "best epoch's accuracy; made up"
+    return TuningResult(
+        best=best_trial(trials), trials=trials, protocol=protocol, study_name="s", storage="s", study=study
     )
 
 
