@@ -32,7 +32,9 @@ import numpy as np
 import siamaudio as sa
 from esc50 import FEDELE_CLASSES, HONKA_CLASSES, mel_pictures, split_classes
 from harness import RESULTS, BenchmarkError, aligned, describe_machine, shared_data
+from siamaudio import network_options
 from siamaudio.files import replace_file
+from siamaudio.presets import preset_options
 
 WAYS = 5
 
@@ -142,7 +144,7 @@ def _source_disjoint(net: sa.SiameseNetwork, test: sa.Features) -> float | None:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return what a split's figures depend on besides the split; device and threads are no part of it."""
-    network = repr(sa.SiameseNetwork.preset(options.preset).get_params(deep=False))
+    network = json.dumps(network_options.to_dict(preset_options(options.preset)), sort_keys=True)
     return {
         "preset": options.preset,
         "network": hashlib.sha256(network.encode()).hexdigest()[:16],
