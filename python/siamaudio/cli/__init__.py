@@ -57,7 +57,7 @@ __all__ = ["GROUPS", "app", "main"]
 
 _EXIT_STATUS = "Exit status:\n  0 done, 1 failed, 2 wrong use, 130 interrupted\n"
 _EXAMPLE_COLUMNS = 76
-GROUPS = {
+GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "To begin with": (demo, info, presets),
     "Sounds and features": (synthetic, download, features, split, leaks, plot),
     "Networks": (train, train_autoencoder, tune, calibrate, import_keras, export),
