@@ -20,7 +20,7 @@ SEE_ALSO = "classify, features, train"
 
 
 def demo(*, out: Out = Path("out"), seed: int = 0, dry_run: DryRun = False, json: Json = False) -> None:
-    """Synthetic sounds, features, training, one-shot result and HTML report, in about a minute.
+    """Synthetic sounds, features, training, one-shot result and HTML report, in a quarter of a minute.
 
     Parameters
     ----------
